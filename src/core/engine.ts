@@ -1,0 +1,170 @@
+import type { Context, EventType, Limits } from './context.ts'
+import { UploadError } from './errors.ts'
+import type { Pace } from './intake.ts'
+import { Leases } from './leases.ts'
+import { MemoryBudget } from './memory-budget.ts'
+import type { RandomFill } from './new-upload-id.ts'
+import { newUploadId } from './new-upload-id.ts'
+import type { AppendRequest } from './operations/append.ts'
+import { append } from './operations/append.ts'
+import { cancel } from './operations/cancel.ts'
+import { doChores } from './operations/chores.ts'
+import type { ConcatenateRequest } from './operations/concatenate.ts'
+import { concatenate } from './operations/concatenate.ts'
+import type { CreateRequest } from './operations/create.ts'
+import { create } from './operations/create.ts'
+import type { SweepOptions } from './operations/expire.ts'
+import { sweep } from './operations/expire.ts'
+import { look, read, retrieve } from './operations/retrieve.ts'
+import type { Catalog } from './ports/catalog.ts'
+import type { Clock } from './ports/clock.ts'
+import type { DigestAlgorithm, Digests } from './ports/digest.ts'
+import type { ByteRange, Store } from './ports/store.ts'
+import { Reservations } from './reservations.ts'
+import { Settler } from './settler.ts'
+import { systemClock } from './system-clock.ts'
+import { Ticker } from './ticker.ts'
+import type { UploadRecord } from './upload.ts'
+import type { UploadId } from './upload-id.ts'
+
+const TICK_MS = 100
+const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024
+
+const NO_DIGESTS: Digests = {
+  algorithms: [],
+  create: (algorithm) => {
+    throw new TypeError(`no digest for ${algorithm}`)
+  },
+}
+
+const DEFAULT_PACE: Pace = {
+  checkpointBytes: 16 * 1024 * 1024,
+  checkpointMs: 5000,
+  idleFlushMs: 100,
+  idleTimeoutMs: 30_000,
+  minRateBytesPerSecond: 64,
+  minRateWindowMs: 60_000,
+  stopGraceMs: 25,
+}
+
+export interface EngineOptions {
+  readonly store: Store
+  readonly catalog: Catalog
+  /** @default none: checksums are not offered */
+  readonly digests?: Digests
+  /** @default The clock of the machine. */
+  readonly clock?: Clock
+  /** Cryptographically strong random bytes. @default `crypto.getRandomValues` */
+  readonly random?: RandomFill
+  readonly limits?: Partial<Limits>
+  /** When to record and when to give a slow body up. */
+  readonly pace?: Partial<Pace>
+  /** How long a newer request waits for the older writer, in milliseconds. @default 1000 */
+  readonly preemptWaitMs?: number
+  /** Bytes that all running uploads may hold in memory together. @default 64 MiB */
+  readonly memoryBytes?: number
+  /** Events to keep in the outbox. @default none */
+  readonly events?: readonly EventType[]
+  /** Hears of failures that no client is told: log them. */
+  readonly report?: (error: unknown, id?: UploadId) => void
+}
+
+/** The upload engine: every rule of design §4 holds here, whatever the dialect, the store and the catalog. */
+export interface Engine {
+  readonly limits: Limits
+  /** Checksum algorithms that appends can be verified with. */
+  readonly checksumAlgorithms: readonly DigestAlgorithm[]
+  readonly canConcatenate: boolean
+  create(request: CreateRequest): Promise<UploadRecord>
+  append(id: UploadId, request: AppendRequest): Promise<UploadRecord>
+  retrieve(id: UploadId): Promise<UploadRecord>
+  look(id: UploadId): Promise<UploadRecord>
+  read(record: UploadRecord, range: ByteRange, signal: AbortSignal): AsyncIterable<Uint8Array>
+  cancel(id: UploadId): Promise<void>
+  concatenate(request: ConcatenateRequest): Promise<UploadRecord>
+  sweep(options?: SweepOptions): Promise<void>
+  /** Takes up what an earlier run left unfinished. */
+  recover(): Promise<void>
+  readonly isClosing: boolean
+  /** From now on refuses; stores what has arrived; then closes store and catalog. */
+  close(waitMs: number): Promise<void>
+}
+
+/**
+ * Makes an engine out of a store, a catalog and a platform.
+ *
+ * @throws {TypeError | RangeError} for options that make no sense.
+ */
+export function createEngine(options: EngineOptions): Engine {
+  const ctx = makeContext(options)
+  ctx.settler.start((leases) => doChores(ctx, leases))
+  return {
+    limits: ctx.limits,
+    checksumAlgorithms: ctx.digests.algorithms,
+    canConcatenate: ctx.store.concatenate !== undefined,
+    create: (request) => create(ctx, request),
+    append: (id, request) => append(ctx, id, request),
+    retrieve: (id) => retrieve(ctx, id),
+    look: (id) => look(ctx, id),
+    read: (record, range, signal) => read(ctx, record, range, signal),
+    cancel: (id) => cancel(ctx, id),
+    concatenate: (request) => concatenate(ctx, request),
+    sweep: (sweepOptions) => sweep(ctx, sweepOptions),
+    recover: () => ctx.settler.recover(),
+    get isClosing() {
+      return ctx.leases.closing
+    },
+    close: (waitMs) => close(ctx, waitMs),
+  }
+}
+
+function makeContext(options: EngineOptions): Context {
+  const { store, catalog, digests = NO_DIGESTS, clock = systemClock } = options
+  const leases = new Leases(catalog, clock, options.preemptWaitMs ?? 1000)
+  const report = options.report ?? (() => undefined)
+  const wanted = new Set(options.events)
+  return {
+    store,
+    catalog,
+    clock,
+    digests,
+    leases,
+    report,
+    limits: checkedLimits(options.limits ?? {}),
+    pace: { ...DEFAULT_PACE, ...options.pace },
+    budget: new MemoryBudget(options.memoryBytes ?? DEFAULT_MEMORY_BYTES),
+    ticker: new Ticker(clock, TICK_MS),
+    reservations: new Reservations(store, clock),
+    settler: new Settler({ catalog, clock, leases, report }),
+    newId: () => newUploadId(options.random ?? ((bytes) => crypto.getRandomValues(bytes))),
+    events: (type, record) =>
+      wanted.has(type) ? [{ uploadId: record.id, type, atMs: clock.nowMs(), payload: describe(record) }] : [],
+  }
+}
+
+function checkedLimits(limits: Partial<Limits>): Limits {
+  const { maxSizeBytes, expireAfterMs } = limits
+  for (const [name, value] of Object.entries({ maxSizeBytes, expireAfterMs })) {
+    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
+      throw new RangeError(`${name} must be a positive integer`)
+    }
+  }
+  return { maxSizeBytes, expireAfterMs }
+}
+
+function describe(record: UploadRecord): string {
+  const { id, offset, length, metadata, concat, createdAtMs, finishedAtMs } = record
+  return JSON.stringify({ id, offset, length, metadata, concat, createdAtMs, finishedAtMs })
+}
+
+async function close(ctx: Context, waitMs: number): Promise<void> {
+  await ctx.leases.close(waitMs)
+  await ctx.settler.close()
+  await ctx.store.close()
+  await ctx.catalog.close()
+}
+
+/** What an operation throws while the engine closes; adapters use it for requests that come too late. */
+export function shutdownError(): UploadError {
+  return new UploadError('ERR_SERVER_SHUTDOWN', { retryAfterSeconds: 5 })
+}

@@ -1,0 +1,203 @@
+import { UploadError } from './errors.ts'
+import type { Catalog, Guard, RecordChange, UploadEvent } from './ports/catalog.ts'
+import type { Clock } from './ports/clock.ts'
+import type { WriteRight } from './ports/store.ts'
+import type { UploadRecord } from './upload.ts'
+import type { UploadId } from './upload-id.ts'
+import type { Stop } from './writers.ts'
+import { Writers } from './writers.ts'
+
+const ASK_AGAIN_MS = 20
+
+/** The right to write one upload, and the record as this holder knows it. */
+export class Lease {
+  readonly #catalog: Catalog
+  #record: UploadRecord
+  #birth: readonly UploadEvent[] | undefined
+
+  /** @param birth - Events of an upload that is being created: its first `update` records it with them. */
+  constructor(catalog: Catalog, record: UploadRecord, birth?: readonly UploadEvent[]) {
+    this.#catalog = catalog
+    this.#record = record
+    this.#birth = birth
+  }
+
+  get record(): UploadRecord {
+    return this.#record
+  }
+
+  get right(): WriteRight {
+    const catalog = this.#catalog
+    return {
+      epoch: this.#record.epoch,
+      writer: catalog.writer,
+      mayExtend: (writer) => catalog.mayExtend(writer),
+    }
+  }
+
+  /**
+   * Changes the record, guarded by what this holder believes it to be.
+   *
+   * @returns The record after the change; durable.
+   * @throws {UploadError} `ERR_LEASE_LOST` if somebody else has written meanwhile: nothing was changed.
+   */
+  async update(change: RecordChange, events: readonly UploadEvent[] = []): Promise<UploadRecord> {
+    const next = { ...this.#record, ...change }
+    if (this.#birth === undefined) {
+      const done = await this.#catalog.update(next.id, this.#guard(), change, events)
+      if (!done) throw new UploadError('ERR_LEASE_LOST', { retryAfterSeconds: 1 })
+    } else {
+      await this.#catalog.insert(next, [...this.#birth, ...events])
+      this.#birth = undefined
+    }
+    this.#record = next
+    return next
+  }
+
+  /** Removes the record for good, as if the upload had never been. */
+  async forget(): Promise<void> {
+    if (this.#birth === undefined) await this.#catalog.forget(this.#record.id, this.#guard())
+  }
+
+  #guard(): Guard {
+    const { epoch, offset, status } = this.#record
+    return { epoch, offset, status }
+  }
+}
+
+/** Hands out leases: one writer per upload within the process, then one process among all. */
+export class Leases {
+  readonly #catalog: Catalog
+  readonly #clock: Clock
+  readonly #writers: Writers
+  #closing = false
+
+  /** @param waitMs - How long a newcomer waits for an older writer to stop, in milliseconds. */
+  constructor(catalog: Catalog, clock: Clock, waitMs: number) {
+    this.#catalog = catalog
+    this.#clock = clock
+    this.#writers = new Writers(clock, waitMs)
+    catalog.onWanted((id) => this.#writers.yieldTo(id))
+  }
+
+  isBusy(id: UploadId): boolean {
+    return this.#writers.isBusy(id)
+  }
+
+  /**
+   * Runs `work` as the only writer of an upload, after stopping an older one.
+   *
+   * @param stop - Called when a newer request wants the upload.
+   * @throws {UploadError} `ERR_UPLOAD_LOCKED` when the older one cannot be stopped within the waiting time,
+   *   `ERR_UPLOAD_NOT_FOUND` when there is no record, `ERR_SERVER_SHUTDOWN` while closing.
+   */
+  async hold<T>(id: UploadId, stop: Stop, work: (lease: Lease) => Promise<T>): Promise<T> {
+    if (this.#closing) throw new UploadError('ERR_SERVER_SHUTDOWN', { retryAfterSeconds: 5 })
+    const leave = await this.#writers.enter(id, stop)
+    return this.#within(id, leave, work)
+  }
+
+  /**
+   * Like `hold` for several uploads, but disturbs nobody.
+   *
+   * @returns Those left out, because somebody is writing them.
+   */
+  async tryHoldAll(
+    ids: readonly UploadId[],
+    work: (leases: readonly Lease[]) => Promise<void>,
+  ): Promise<readonly UploadId[]> {
+    const busy: UploadId[] = []
+    const held: { lease: Lease; leave: () => void }[] = []
+    try {
+      for (const id of ids) {
+        const leave = this.#writers.tryEnter(id, () => undefined)
+        const acquired = leave === undefined ? 'busy' : await this.#tryAcquire(id)
+        if (leave !== undefined && typeof acquired === 'object') {
+          held.push({ lease: new Lease(this.#catalog, acquired), leave })
+          continue
+        }
+        leave?.()
+        if (acquired === 'busy') busy.push(id)
+      }
+      if (held.length > 0) await work(held.map(({ lease }) => lease))
+      return busy
+    } finally {
+      for (const { lease, leave } of held) {
+        await this.#catalog.release(lease.record.id)
+        leave()
+      }
+    }
+  }
+
+  /**
+   * Holds an upload that is about to be recorded for the first time: nobody else can know its id.
+   *
+   * @param birth - Events to record together with it.
+   */
+  async holdNew<T>(
+    record: UploadRecord,
+    birth: readonly UploadEvent[],
+    stop: Stop,
+    work: (lease: Lease) => Promise<T>,
+  ): Promise<T> {
+    if (this.#closing) throw new UploadError('ERR_SERVER_SHUTDOWN', { retryAfterSeconds: 5 })
+    const leave = await this.#writers.enter(record.id, stop)
+    try {
+      return await work(new Lease(this.#catalog, record, birth))
+    } finally {
+      leave()
+    }
+  }
+
+  /** Stops whoever writes the upload, here or in another process, and waits until it has stored what it had. */
+  async quiesce(id: UploadId): Promise<void> {
+    await this.#writers.quiesce(id, 'pre-empted')
+    const deadlineMs = this.#clock.nowMs() + this.#writers.waitMs
+    while (await this.#catalog.heldElsewhere(id, true)) await this.#askAgain(deadlineMs)
+  }
+
+  /** No new leases from now on; asks all holders to store what they have and waits for them. */
+  async close(waitMs: number): Promise<void> {
+    this.#closing = true
+    await this.#writers.stopAll(waitMs)
+  }
+
+  get closing(): boolean {
+    return this.#closing
+  }
+
+  async #within<T>(id: UploadId, leave: () => void, work: (lease: Lease) => Promise<T>): Promise<T> {
+    try {
+      const record = await this.#acquire(id)
+      try {
+        return await work(new Lease(this.#catalog, record))
+      } finally {
+        await this.#catalog.release(id)
+      }
+    } finally {
+      leave()
+    }
+  }
+
+  async #acquire(id: UploadId): Promise<UploadRecord> {
+    const deadlineMs = this.#clock.nowMs() + this.#writers.waitMs
+    for (;;) {
+      const acquired = await this.#catalog.acquire(id)
+      if (acquired.kind === 'held') return acquired.record
+      if (acquired.kind === 'missing') throw new UploadError('ERR_UPLOAD_NOT_FOUND')
+      await this.#askAgain(deadlineMs)
+    }
+  }
+
+  async #tryAcquire(id: UploadId): Promise<UploadRecord | 'busy' | 'missing'> {
+    if (await this.#catalog.heldElsewhere(id, false)) return 'busy'
+    const acquired = await this.#catalog.acquire(id)
+    return acquired.kind === 'held' ? acquired.record : acquired.kind
+  }
+
+  async #askAgain(deadlineMs: number): Promise<void> {
+    if (this.#clock.nowMs() >= deadlineMs)
+      throw new UploadError('ERR_UPLOAD_LOCKED', { retryAfterSeconds: 1 })
+    await new Promise<void>((resolve) => this.#clock.after(ASK_AGAIN_MS, resolve))
+  }
+}

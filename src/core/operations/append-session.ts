@@ -1,0 +1,218 @@
+import type { Context } from '../context.ts'
+import { UploadError } from '../errors.ts'
+import type { IntakeEnd } from '../intake.ts'
+import { Intake } from '../intake.ts'
+import type { Lease } from '../leases.ts'
+import type { RecordChange } from '../ports/catalog.ts'
+import type { Checksum } from '../ports/digest.ts'
+import type { Appender } from '../ports/store.ts'
+import type { UploadRecord } from '../upload.ts'
+import type { StopReason } from '../writers.ts'
+import type { AppendRequest } from './append.ts'
+import { activity } from './change.ts'
+import { sameBytes, verifiesChecksum } from './checksum.ts'
+import { finish } from './finish.ts'
+
+/** Passes the wish to stop on to the intake, also when it comes before there is one. */
+export class Stopper {
+  #intake: Intake | undefined
+  #reason: StopReason | undefined
+
+  readonly stop = (reason: StopReason): void => {
+    this.#reason ??= reason
+    this.#intake?.stop(reason)
+  }
+
+  get reason(): StopReason | undefined {
+    return this.#reason
+  }
+
+  watch(intake: Intake): void {
+    this.#intake = intake
+  }
+}
+
+/** One body on its way into one upload. */
+export class AppendSession {
+  readonly #ctx: Context
+  readonly #lease: Lease
+  readonly #request: AppendRequest
+  readonly #appender: Appender
+  readonly #roomBytes: number
+
+  private constructor(
+    ctx: Context,
+    lease: Lease,
+    request: AppendRequest,
+    appender: Appender,
+    roomBytes: number,
+  ) {
+    this.#ctx = ctx
+    this.#lease = lease
+    this.#request = request
+    this.#appender = appender
+    this.#roomBytes = roomBytes
+  }
+
+  static async open(
+    ctx: Context,
+    lease: Lease,
+    request: AppendRequest,
+    roomBytes: number,
+  ): Promise<AppendSession> {
+    try {
+      const appender = await ctx.store.open(lease.record, lease.right)
+      return new AppendSession(ctx, lease, request, appender, roomBytes)
+    } catch (error) {
+      throw await deactivateIfCorrupt(ctx, lease, error)
+    }
+  }
+
+  async run(stopper: Stopper): Promise<UploadRecord> {
+    const { body, checksum, onAccepted } = this.#request
+    const digest = checksum === undefined ? undefined : this.#ctx.digests.create(checksum.algorithm)
+    const intake = new Intake({
+      body,
+      appender: this.#appender,
+      budget: this.#ctx.budget,
+      ticker: this.#ctx.ticker,
+      clock: this.#ctx.clock,
+      pace: this.#ctx.pace,
+      roomBytes: this.#roomBytes,
+      digest,
+      checkpoint: () => this.#checkpoint(),
+    })
+    stopper.watch(intake)
+    if (stopper.reason !== undefined) throw stopError(stopper.reason, this.#lease.record.offset)
+    onAccepted?.()
+    const end = await intake.run(this.#ctx.clock.nowMs())
+    if (end.kind === 'failed') {
+      // A full disk has still taken some bytes: they are kept where they can be recorded.
+      await this.#checkpoint().catch(() => undefined)
+      throw await deactivateIfCorrupt(this.#ctx, this.#lease, end.error)
+    }
+    if (this.#isChecked()) {
+      const verdict = await this.#verify(end, digest === undefined ? undefined : await digest.result())
+      if (verdict !== undefined) {
+        await this.#appender.rollback()
+        throw verdict
+      }
+    }
+    if (end.kind === 'overflow' && this.#request.isCreation === true)
+      throw new UploadError('ERR_UPLOAD_SIZE_EXCEEDED')
+    return this.#record(end)
+  }
+
+  async close(): Promise<void> {
+    this.#ctx.reservations.release(this.#lease.record.id)
+    await this.#appender.close().catch((error: unknown) => this.#ctx.report(error, this.#lease.record.id))
+  }
+
+  #isChecked(): boolean {
+    return this.#request.checksum !== undefined || this.#request.trailerChecksum !== undefined
+  }
+
+  /** Records what a long request has brought so far. Bytes under a checksum stay invisible until it is verified. */
+  async #checkpoint(): Promise<void> {
+    const commit = await this.#appender.commit()
+    if (this.#isChecked() || this.#reachesLength(commit.offset)) return
+    await this.#lease.update({ ...commit, ...this.#declaredLength(), ...activity(this.#ctx) })
+  }
+
+  get #length(): number | undefined {
+    return this.#request.length ?? this.#lease.record.length
+  }
+
+  /** Only `finish` may record such an offset: after a crash nobody would complete the upload. */
+  #reachesLength(offset: number): boolean {
+    return this.#request.completes === 'at-length' && offset === this.#length
+  }
+
+  /** The length counts from the first recorded byte on; a request that fails before does not set it. */
+  #declaredLength(): RecordChange {
+    return this.#request.length === undefined ? {} : { length: this.#request.length }
+  }
+
+  /** What is wrong with promised bytes; `undefined` when the checksum fits. */
+  async #verify(end: IntakeEnd, digest: Uint8Array | undefined): Promise<UploadError | undefined> {
+    const { offset } = this.#lease.record
+    if (end.kind !== 'complete') return endError(end, offset)
+    const { checksum, trailerChecksum } = this.#request
+    try {
+      const late = trailerChecksum?.(end.trailers)
+      if (late !== undefined && checksum !== undefined && !sameChecksum(late, checksum)) {
+        return new UploadError('ERR_INVALID_CHECKSUM', {
+          offset,
+          reason: 'The checksums in header and trailer differ.',
+        })
+      }
+      if (checksum !== undefined && digest !== undefined && !sameBytes(digest, checksum.digest)) {
+        return new UploadError('ERR_CHECKSUM_MISMATCH', { offset })
+      }
+      // The algorithm of a trailer is known only now: the bytes are read back, from the page cache as a rule.
+      if (late !== undefined && !(await verifiesChecksum(this.#ctx, late, this.#readBack()))) {
+        return new UploadError('ERR_CHECKSUM_MISMATCH', { offset })
+      }
+      return undefined
+    } catch (error) {
+      if (error instanceof UploadError) return error
+      throw error
+    }
+  }
+
+  async *#readBack(): AsyncIterable<Uint8Array> {
+    const commit = await this.#appender.commit()
+    const range = { start: this.#lease.record.offset, end: commit.offset }
+    yield* this.#ctx.store.read({ ...this.#lease.record, ...commit }, range, new AbortController().signal)
+  }
+
+  async #record(end: IntakeEnd): Promise<UploadRecord> {
+    const isLengthOpen = this.#length === undefined
+    const commit = await this.#appender.commit()
+    const change = { ...commit, ...this.#declaredLength(), ...activity(this.#ctx) }
+    // In tus the last byte ends the upload, even if the request then broke off or brought more: a client that HEAD
+    // tells offset = length has nothing left to send.
+    const done =
+      this.#reachesLength(commit.offset) || (end.kind === 'complete' && this.#request.completes === 'at-end')
+    const after = await (done ? finish(this.#ctx, this.#lease, change) : this.#lease.update(change))
+    const failure = endError(end, after.offset, isLengthOpen)
+    if (failure !== undefined) throw failure
+    return after
+  }
+}
+
+function endError(end: IntakeEnd, offset: number, isLengthOpen = false): UploadError | undefined {
+  switch (end.kind) {
+    case 'complete':
+      return undefined
+    case 'cut':
+      return new UploadError('ERR_UPLOAD_INTERRUPTED', { offset })
+    case 'too-slow':
+      return new UploadError('ERR_READ_TIMEOUT', { offset })
+    case 'overflow':
+      return new UploadError(isLengthOpen ? 'ERR_MAX_SIZE_EXCEEDED' : 'ERR_UPLOAD_SIZE_EXCEEDED', { offset })
+    case 'stopped':
+      return stopError(end.reason, offset)
+    case 'failed':
+      throw end.error
+  }
+}
+
+function stopError(reason: StopReason, offset: number): UploadError {
+  return reason === 'shutdown'
+    ? new UploadError('ERR_SERVER_SHUTDOWN', { offset, retryAfterSeconds: 5 })
+    : new UploadError('ERR_UPLOAD_STOPPED', { offset })
+}
+
+/** Lost bytes cannot be had back: the upload is over rather than continued from a smaller offset. */
+async function deactivateIfCorrupt(ctx: Context, lease: Lease, error: unknown): Promise<unknown> {
+  if (error instanceof UploadError && error.code === 'ERR_CORRUPT_RECORD') {
+    ctx.report(error, lease.record.id)
+    await lease.update({ status: 'failed', lastWriteAtMs: ctx.clock.nowMs() })
+  }
+  return error
+}
+
+function sameChecksum(a: Checksum, b: Checksum): boolean {
+  return a.algorithm === b.algorithm && sameBytes(a.digest, b.digest)
+}

@@ -1,0 +1,152 @@
+import type { Context } from '../context.ts'
+import { UploadError } from '../errors.ts'
+import type { Lease } from '../leases.ts'
+import type { Body } from '../ports/body.ts'
+import type { Checksum } from '../ports/digest.ts'
+import type { UploadRecord } from '../upload.ts'
+import { isExpired, isGone } from '../upload.ts'
+import type { UploadId } from '../upload-id.ts'
+import { AppendSession, Stopper } from './append-session.ts'
+import type { CompletionRule } from './change.ts'
+import { activity, endsUpload } from './change.ts'
+import { verifiesChecksum } from './checksum.ts'
+import { completeFinishing, finish } from './finish.ts'
+
+export interface AppendRequest {
+  /** Bytes the client believes are stored. */
+  readonly offset: number
+  /** The length, where this request declares it. */
+  readonly length?: number | undefined
+  readonly body: Body
+  readonly checksum?: Checksum | undefined
+  /**
+   * Reads the checksum from the trailers; set when the request has announced one.
+   *
+   * @throws {UploadError} when the trailers carry none, or a malformed one.
+   */
+  readonly trailerChecksum?: ((trailers: ReadonlyMap<string, string>) => Checksum) | undefined
+  readonly completes: CompletionRule
+  /** The content comes with the creation: content past the length then refuses the whole request. */
+  readonly isCreation?: boolean
+  /** Called when everything about the request is in order, right before the body is read (`100 Continue`). */
+  readonly onAccepted?: (() => void) | undefined
+}
+
+/**
+ * Appends bytes to an upload and makes them durable before it resolves.
+ *
+ * A request that is running for the same upload is stopped first. When the body breaks off, what has arrived is
+ * kept and recorded, unless a checksum was promised for it.
+ *
+ * @returns The record after the append.
+ * @throws {UploadError} `ERR_MISMATCHED_OFFSET` (nothing written), `ERR_UPLOAD_STOPPED` when a newer request took
+ *   over, `ERR_UPLOAD_INTERRUPTED` or `ERR_READ_TIMEOUT` when the body broke off, `ERR_UPLOAD_SIZE_EXCEEDED`,
+ *   `ERR_CHECKSUM_MISMATCH` (nothing stored), `ERR_STORE_FULL`, `ERR_LEASE_LOST`, …
+ * @see tus 1.0 §PATCH
+ */
+export async function append(ctx: Context, id: UploadId, request: AppendRequest): Promise<UploadRecord> {
+  const stopper = new Stopper()
+  return ctx.leases.hold(id, stopper.stop, async (lease) => {
+    if (lease.record.status === 'finishing') await completeFinishing(ctx, lease)
+    admit(ctx, lease.record, request)
+    if (lease.record.status === 'complete') return appendNothing(lease.record, request)
+    return receive(ctx, lease, request, stopper)
+  })
+}
+
+/** Checks a request against the record, before a byte is read. The order decides which answer a client gets. */
+function admit(ctx: Context, record: UploadRecord, request: AppendRequest): void {
+  if (isGone(record) || isExpired(record, ctx.clock.nowMs())) throw new UploadError('ERR_UPLOAD_GONE')
+  // tus 1.0 §Concatenation: 403 for every PATCH against a final upload, whatever its offset.
+  if (record.concat?.kind === 'final') throw new UploadError('ERR_MODIFY_FINAL')
+  const { offset, expiresAtMs } = record
+  if (request.offset !== offset) throw new UploadError('ERR_MISMATCHED_OFFSET', { offset, expiresAtMs })
+  const length = admitLength(ctx, record, request.length)
+  const content = request.body.contentLength
+  if (content !== undefined && content > roomFor(ctx, offset, length)) {
+    const code = length === undefined ? 'ERR_MAX_SIZE_EXCEEDED' : 'ERR_UPLOAD_SIZE_EXCEEDED'
+    throw new UploadError(code, { offset, expiresAtMs })
+  }
+}
+
+/** The length that holds for this request: declared now, or before. */
+function admitLength(ctx: Context, record: UploadRecord, declared: number | undefined): number | undefined {
+  if (declared === undefined || declared === record.length) return record.length
+  const { offset } = record
+  if (record.length !== undefined) throw new UploadError('ERR_LENGTH_CHANGED', { offset })
+  const { maxSizeBytes } = ctx.limits
+  if (maxSizeBytes !== undefined && declared > maxSizeBytes)
+    throw new UploadError('ERR_MAX_SIZE_EXCEEDED', { offset })
+  if (declared < offset) {
+    throw new UploadError('ERR_INVALID_UPLOAD_LENGTH', {
+      offset,
+      reason: 'The length is less than what is stored.',
+    })
+  }
+  return declared
+}
+
+function roomFor(ctx: Context, offset: number, length: number | undefined): number {
+  return (length ?? ctx.limits.maxSizeBytes ?? Number.MAX_SAFE_INTEGER) - offset
+}
+
+/**
+ * Receives the body of an admitted request into the store and records it.
+ * Also serves a creation with content, for a record that may not be in the catalog yet.
+ */
+export async function receive(
+  ctx: Context,
+  lease: Lease,
+  request: AppendRequest,
+  stopper: Stopper,
+): Promise<UploadRecord> {
+  const length = request.length ?? lease.record.length
+  if (request.body.contentLength === 0) return recordEmpty(ctx, lease, request, length)
+  const room = roomFor(ctx, request.offset, length)
+  const expected = request.body.contentLength ?? (length === undefined ? 0 : room)
+  await ctx.reservations.check(lease.record.id, expected)
+  ctx.reservations.reserve(lease.record.id, expected)
+  const session = await AppendSession.open(ctx, lease, request, room)
+  try {
+    return await session.run(stopper)
+  } finally {
+    await session.close()
+  }
+}
+
+/** An empty body stores nothing, but may declare the length, end the upload, and keeps it from expiring. */
+async function recordEmpty(
+  ctx: Context,
+  lease: Lease,
+  request: AppendRequest,
+  length: number | undefined,
+): Promise<UploadRecord> {
+  request.onAccepted?.()
+  const { record } = lease
+  if (request.checksum !== undefined && !(await verifiesChecksum(ctx, request.checksum, []))) {
+    throw new UploadError('ERR_CHECKSUM_MISMATCH', { offset: record.offset })
+  }
+  if (record.status === 'complete') return record
+  const change = { length, ...activity(ctx) }
+  if (endsUpload(request.completes, record.offset, length)) return finish(ctx, lease, change)
+  return lease.update(change)
+}
+
+/** A complete upload takes no more bytes; a request without any is answered like the one that completed it. */
+async function appendNothing(record: UploadRecord, request: AppendRequest): Promise<UploadRecord> {
+  const { body } = request
+  if (body.contentLength === 0) return record
+  request.onAccepted?.()
+  const isEmpty = await new Promise<boolean>((resolve) => {
+    body.consume({
+      data: (chunk) => {
+        if (chunk.length === 0) return
+        body.stop()
+        resolve(false)
+      },
+      end: () => resolve(true),
+    })
+  })
+  if (!isEmpty) throw new UploadError('ERR_UPLOAD_SIZE_EXCEEDED', { offset: record.offset })
+  return record
+}

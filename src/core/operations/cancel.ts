@@ -1,0 +1,59 @@
+import type { Context } from '../context.ts'
+import { UploadError } from '../errors.ts'
+import type { Lease } from '../leases.ts'
+import type { UploadRecord, UploadStatus } from '../upload.ts'
+import { isExpired, isGone } from '../upload.ts'
+import type { UploadId } from '../upload-id.ts'
+import { completeFinishing } from './finish.ts'
+
+/**
+ * Ends an upload, finished or not, and frees what it holds. A running append is stopped first.
+ *
+ * @throws {UploadError} `ERR_UPLOAD_NOT_FOUND`, `ERR_UPLOAD_GONE`, `ERR_UPLOAD_LOCKED` while it is being brought
+ *   to its final place.
+ * @see tus 1.0 §Termination
+ */
+export async function cancel(ctx: Context, id: UploadId): Promise<void> {
+  await ctx.leases.hold(
+    id,
+    () => undefined,
+    async (lease) => {
+      const { record } = lease
+      if (isGone(record) || isExpired(record, ctx.clock.nowMs())) throw new UploadError('ERR_UPLOAD_GONE')
+      // States move one way: what has begun to finish finishes first.
+      if (lease.record.status === 'finishing') await completeFinishing(ctx, lease)
+      await entomb(ctx, lease, 'cancelled')
+    },
+  )
+}
+
+/**
+ * Makes a tombstone of an upload, then frees its bytes. In this order: a crash in between leaves bytes without
+ * use, never a record without bytes.
+ */
+export async function entomb(
+  ctx: Context,
+  lease: Lease,
+  status: Extract<UploadStatus, 'cancelled' | 'expired' | 'failed'>,
+): Promise<void> {
+  const events = ctx.events('post-terminate', lease.record)
+  await lease.update(
+    { status, chore: 'remove', lastWriteAtMs: ctx.clock.nowMs(), expiresAtMs: undefined },
+    events,
+  )
+  ctx.reservations.release(lease.record.id)
+  try {
+    await removeBytes(ctx, lease)
+  } catch (error) {
+    // The upload is gone for everybody; its bytes are freed at the next attempt.
+    ctx.report(error, lease.record.id)
+    ctx.settler.addLater(lease.record.id)
+  }
+}
+
+/** Frees the bytes of a tombstone. */
+export async function removeBytes(ctx: Context, lease: Lease): Promise<UploadRecord> {
+  await ctx.store.remove(lease.record)
+  const { id, length } = lease.record
+  return lease.update({ placement: ctx.store.place({ id, length }), chore: undefined })
+}

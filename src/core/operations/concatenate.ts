@@ -1,0 +1,136 @@
+import type { Context } from '../context.ts'
+import { UploadError } from '../errors.ts'
+import type { Lease } from '../leases.ts'
+import type { Store } from '../ports/store.ts'
+import type { UploadRecord } from '../upload.ts'
+import { isExpired, isGone } from '../upload.ts'
+import type { UploadId } from '../upload-id.ts'
+import { entomb } from './cancel.ts'
+import type { NewUpload } from './create.ts'
+import { newRecord } from './create.ts'
+import { finish } from './finish.ts'
+
+type Concatenate = NonNullable<Store['concatenate']>
+
+export interface ConcatenateRequest {
+  readonly upload: Omit<NewUpload, 'length' | 'concat'>
+  /** Partial uploads in the order of their content; the same one may stand in it several times. */
+  readonly parts: readonly UploadId[]
+}
+
+/**
+ * Creates a final upload out of partial ones, without copying. Parts that are still being uploaded make it wait:
+ * it is assembled when the last of them completes.
+ *
+ * @throws {UploadError} `ERR_CONCATENATION_UNSUPPORTED`, `ERR_UPLOAD_NOT_FOUND` or `ERR_NOT_PARTIAL` for a part,
+ *   `ERR_MAX_SIZE_EXCEEDED`: nothing is created.
+ * @see tus 1.0 §Concatenation
+ */
+export async function concatenate(ctx: Context, request: ConcatenateRequest): Promise<UploadRecord> {
+  const join = concatenationOf(ctx)
+  const parts = await partsOf(ctx, request.parts)
+  const length = totalLength(parts)
+  const { maxSizeBytes } = ctx.limits
+  if (maxSizeBytes !== undefined && (length ?? 0) > maxSizeBytes)
+    throw new UploadError('ERR_MAX_SIZE_EXCEEDED')
+  const concat = { kind: 'final', parts: request.parts } as const
+  const record = newRecord(ctx, { ...request.upload, length, concat })
+  return ctx.leases.holdNew(
+    record,
+    ctx.events('post-create', record),
+    () => undefined,
+    async (lease) => {
+      if (!parts.every((part) => part.status === 'complete')) {
+        return lease.update({ chore: 'settle' })
+      }
+      try {
+        return await assemble(ctx, lease, join, parts)
+      } catch (error) {
+        await ctx.store.remove(record).catch((failure: unknown) => ctx.report(failure, record.id))
+        throw error
+      }
+    },
+  )
+}
+
+/** Assembles a waiting final whose parts are complete by now; otherwise returns it as it stands. */
+export async function assembleIfReady(ctx: Context, record: UploadRecord): Promise<UploadRecord> {
+  let now = record
+  await ctx.leases.tryHoldAll([record.id], async ([lease]) => {
+    if (lease !== undefined) now = await tryAssemble(ctx, lease)
+  })
+  if (isGone(now)) throw new UploadError('ERR_UPLOAD_GONE')
+  return now
+}
+
+/** Brings a waiting final as far as it goes: assembled, failed because a part is gone, or still waiting. */
+export async function tryAssemble(ctx: Context, lease: Lease): Promise<UploadRecord> {
+  const { record } = lease
+  if (record.concat?.kind !== 'final' || record.status !== 'receiving') return record
+  const parts = await partsOf(ctx, record.concat.parts).catch((error: unknown) => {
+    if (error instanceof UploadError) return undefined
+    throw error
+  })
+  if (parts === undefined) {
+    await entomb(ctx, lease, 'failed')
+    return lease.record
+  }
+  if (parts.every((part) => part.status === 'complete')) {
+    return assemble(ctx, lease, concatenationOf(ctx), parts)
+  }
+  // tus 1.0 §Concatenation: the length is told as soon as it can be calculated.
+  const length = totalLength(parts)
+  const expiresAtMs = latestExpiry(record, parts)
+  if (length === record.length && expiresAtMs === record.expiresAtMs) return record
+  return lease.update({ length, expiresAtMs })
+}
+
+/** A final that waits lives as long as the longest of its parts. */
+function latestExpiry(record: UploadRecord, parts: readonly UploadRecord[]): number | undefined {
+  if (record.expiresAtMs === undefined) return undefined
+  const latestMs = Math.max(...parts.map((part) => part.expiresAtMs ?? 0))
+  // Written at most once a minute: it moves with every append to a part.
+  return latestMs - record.expiresAtMs > 60_000 ? latestMs : record.expiresAtMs
+}
+
+async function assemble(
+  ctx: Context,
+  lease: Lease,
+  join: Concatenate,
+  parts: readonly UploadRecord[],
+): Promise<UploadRecord> {
+  const placement = await join(parts, lease.record)
+  const offset = parts.reduce((sum, part) => sum + part.offset, 0)
+  return finish(ctx, lease, { offset, placement, chore: undefined })
+}
+
+function concatenationOf(ctx: Context): Concatenate {
+  const { store } = ctx
+  if (store.concatenate === undefined) throw new UploadError('ERR_CONCATENATION_UNSUPPORTED')
+  return (parts, into) =>
+    store.concatenate?.(parts, into) ?? Promise.reject(new UploadError('ERR_CONCATENATION_UNSUPPORTED'))
+}
+
+async function partsOf(ctx: Context, ids: readonly UploadId[]): Promise<readonly UploadRecord[]> {
+  const parts: UploadRecord[] = []
+  for (const id of ids) {
+    const record = await ctx.catalog.get(id)
+    if (record === undefined || isGone(record) || isExpired(record, ctx.clock.nowMs())) {
+      throw new UploadError('ERR_UPLOAD_NOT_FOUND', {
+        reason: 'A partial upload in the list does not exist.',
+      })
+    }
+    if (record.concat?.kind !== 'partial') throw new UploadError('ERR_NOT_PARTIAL')
+    parts.push(record)
+  }
+  return parts
+}
+
+function totalLength(parts: readonly UploadRecord[]): number | undefined {
+  let total = 0
+  for (const { length } of parts) {
+    if (length === undefined) return undefined
+    total += length
+  }
+  return total
+}
