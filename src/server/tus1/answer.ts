@@ -1,0 +1,71 @@
+import type { UploadError } from '../../core/errors.ts'
+import type { UploadRecord } from '../../core/upload.ts'
+import { formatHttpDate } from '../../protocol/http-date.ts'
+import { ANSWER_FIELD, TUS_VERSION } from '../../protocol/tus1/headers.ts'
+import type { Reply } from '../exchange.ts'
+
+/** Fields that stand in every answer of this dialect. */
+const EVERY_ANSWER: Readonly<Record<string, string>> = {
+  [ANSWER_FIELD.tusResumable]: TUS_VERSION,
+  // tus 1.0 §HEAD demands it there; no other answer of an upload is worth keeping either.
+  [ANSWER_FIELD.cacheControl]: 'no-store',
+}
+
+/** An answer without content. */
+export function emptyReply(status: 201 | 204 | 200, headers: Readonly<Record<string, string>> = {}): Reply {
+  return { status, headers: { ...EVERY_ANSWER, ...headers } }
+}
+
+/** `Upload-Offset`, and `Upload-Expires` while the upload can expire. */
+export function progressFields(record: UploadRecord): Readonly<Record<string, string>> {
+  return { [ANSWER_FIELD.uploadOffset]: String(record.offset), ...expiryField(record.expiresAtMs) }
+}
+
+/** Everything that a client needs to resume (tus 1.0 §HEAD). */
+export function retrievalFields(record: UploadRecord): Readonly<Record<string, string>> {
+  const { length, echo } = record
+  const metadata = echo['upload-metadata']
+  const concat = echo['upload-concat']
+  // tus 1.0 §Concatenation: a final has no offset until it is put together.
+  const isWaiting = record.concat?.kind === 'final' && record.status === 'receiving'
+  return {
+    ...(isWaiting ? expiryField(record.expiresAtMs) : progressFields(record)),
+    ...lengthField(length, isWaiting),
+    ...(metadata === undefined ? {} : { [ANSWER_FIELD.uploadMetadata]: metadata }),
+    ...(concat === undefined ? {} : { [ANSWER_FIELD.uploadConcat]: concat }),
+  }
+}
+
+/** Puts an error into words: `CODE: sentence`, as tusd does, so that clients that look for its codes find them. */
+export function refusal(error: UploadError, allow: string): Reply {
+  const { details, code } = error
+  // The sentence of an unexpected error is ours, never the exception's: that one goes to the log.
+  const body = `${code}: ${error.message}\n`
+  return {
+    status: error.status,
+    ...(error.status === 460 ? { statusText: 'Checksum Mismatch' } : {}),
+    headers: {
+      ...EVERY_ANSWER,
+      'Content-Type': 'text/plain; charset=utf-8',
+      'X-Content-Type-Options': 'nosniff',
+      'Content-Length': String(body.length),
+      ...(error.status === 412 ? { [ANSWER_FIELD.tusVersion]: TUS_VERSION } : {}),
+      ...(error.status === 405 ? { Allow: allow } : {}),
+      ...(details.offset === undefined ? {} : { [ANSWER_FIELD.uploadOffset]: String(details.offset) }),
+      ...expiryField(details.expiresAtMs),
+      ...(details.retryAfterSeconds === undefined
+        ? {}
+        : { 'Retry-After': String(details.retryAfterSeconds) }),
+    },
+    body,
+  }
+}
+
+function lengthField(length: number | undefined, isWaiting: boolean): Readonly<Record<string, string>> {
+  if (length !== undefined) return { [ANSWER_FIELD.uploadLength]: String(length) }
+  return isWaiting ? {} : { [ANSWER_FIELD.uploadDeferLength]: '1' }
+}
+
+function expiryField(expiresAtMs: number | undefined): Readonly<Record<string, string>> {
+  return expiresAtMs === undefined ? {} : { [ANSWER_FIELD.uploadExpires]: formatHttpDate(expiresAtMs) }
+}
