@@ -1,0 +1,64 @@
+import type { Server as HttpServer } from 'node:http'
+import type { Http2SecureServer, Http2Server } from 'node:http2'
+import type { Handler } from '../server/handler.ts'
+import type { NodeRequest, NodeResponse } from './node/exchange.ts'
+import { NodeExchange } from './node/exchange.ts'
+import { writeReply } from './node/reply.ts'
+
+export type { NodeRequest, NodeResponse }
+
+/** A listener for `http.createServer`, or a middleware: `next` is called for paths that are not ours. */
+export type NodeListener = (request: NodeRequest, response: NodeResponse, next?: () => void) => void
+
+type AnyServer = HttpServer | Http2Server | Http2SecureServer
+
+/**
+ * Makes a listener for Node's `http`, `https` and `http2` (compatibility API), also usable as a middleware.
+ *
+ * Node's own answer to `Expect: 100-continue` comes before any check; `attach` lets the handler decide instead.
+ */
+export function nodeListener(handler: Handler): NodeListener {
+  return (request, response, next) => {
+    void serve(handler, request, response, false, next)
+  }
+}
+
+/**
+ * Serves a handler on a server and sets the server up for uploads.
+ *
+ * `requestTimeout` is switched off, because Node's 300 s would end every long upload; the engine's idle timeout
+ * and minimum rate take its place.
+ */
+export function attach(server: AnyServer, handler: Handler): void {
+  server.on('request', (request: NodeRequest, response: NodeResponse) => {
+    void serve(handler, request, response, false)
+  })
+  server.on('checkContinue', (request: NodeRequest, response: NodeResponse) => {
+    void serve(handler, request, response, true)
+  })
+  if ('requestTimeout' in server) {
+    server.requestTimeout = 0
+    // Longer than proxies keep their connections, so that it is they who close idle ones.
+    server.keepAliveTimeout = 75_000
+  }
+}
+
+async function serve(
+  handler: Handler,
+  request: NodeRequest,
+  response: NodeResponse,
+  expectsContinue: boolean,
+  next?: () => void,
+): Promise<void> {
+  // Without a listener a reset connection would end the process.
+  response.on('error', () => undefined)
+  const outcome = await handler(new NodeExchange(request, response, expectsContinue))
+  if (outcome === undefined) return
+  if (outcome !== 'not-ours') return writeReply(request, response, outcome)
+  if (next !== undefined) return next()
+  await writeReply(request, response, {
+    status: 404,
+    headers: { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': '10' },
+    body: 'Not found\n',
+  })
+}

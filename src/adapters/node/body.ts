@@ -1,0 +1,78 @@
+import type { Body, BodySink } from '../../core/ports/body.ts'
+import type { NodeRequest } from './exchange.ts'
+
+/**
+ * The body of a Node request, handed on chunk by chunk. Neither `pipeline` nor `for await`: both drop bytes that
+ * have arrived when the client goes away.
+ */
+export class NodeBody implements Body {
+  readonly #request: NodeRequest
+  readonly contentLength: number | undefined
+  #sink: BodySink | undefined
+  #receivedBytes = 0
+
+  constructor(request: NodeRequest) {
+    this.#request = request
+    this.contentLength = contentLengthOf(request)
+  }
+
+  consume(sink: BodySink): void {
+    const request = this.#request
+    this.#sink = sink
+    request.on('data', this.#data)
+    request.on('end', () => this.#end(this.#isWhole()))
+    // After a lost connection there is an `error` or `aborted`, and always a `close`.
+    request.on('error', () => undefined)
+    request.on('close', () => this.#end(false))
+    if (request.destroyed) queueMicrotask(() => this.#end(false))
+  }
+
+  pause(): void {
+    this.#request.pause()
+  }
+
+  resume(): void {
+    this.#request.resume()
+  }
+
+  stop(): void {
+    this.#sink = undefined
+    this.#request.off('data', this.#data)
+    this.#request.pause()
+  }
+
+  readonly #data = (chunk: Uint8Array): void => {
+    this.#receivedBytes += chunk.length
+    this.#sink?.data(chunk)
+  }
+
+  #end(isWhole: boolean): void {
+    const sink = this.#sink
+    this.#sink = undefined
+    sink?.end(isWhole ? { kind: 'complete', trailers: this.#trailers() } : { kind: 'cut' })
+  }
+
+  /** Whether the body is all there: `end` alone does not say so, HTTP/2 emits it for reset streams too. */
+  #isWhole(): boolean {
+    const request = this.#request
+    if (this.contentLength !== undefined && this.#receivedBytes !== this.contentLength) return false
+    if ('stream' in request) return !request.aborted && request.stream.rstCode === 0
+    return request.complete
+  }
+
+  #trailers(): ReadonlyMap<string, string> {
+    return new Map(
+      Object.entries(this.#request.trailers).flatMap(([name, value]) =>
+        typeof value === 'string' ? [[name.toLowerCase(), value]] : [],
+      ),
+    )
+  }
+}
+
+function contentLengthOf(request: NodeRequest): number | undefined {
+  if (request.headers['transfer-encoding'] !== undefined) return undefined
+  const text = request.headers['content-length']
+  if (text === undefined) return 'stream' in request && !request.stream.endAfterHeaders ? undefined : 0
+  // Node's parser lets digits through that no number holds; such a body is larger than anything we accept.
+  return Math.min(Number(text), Number.MAX_SAFE_INTEGER)
+}
