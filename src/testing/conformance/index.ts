@@ -1,0 +1,5 @@
+export type { Level } from './case.ts'
+export type { Evidence } from './explain.ts'
+export { formatReport, type FormatOptions } from './report.ts'
+export type { CaseResult, ConformanceReport, Status } from './result.ts'
+export { conformance, type ConformanceOptions } from './run.ts'

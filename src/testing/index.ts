@@ -1,0 +1,14 @@
+export { catalogContract } from './catalog-contract.ts'
+export type { CatalogContractOptions, CatalogSharing, CatalogUnderTest } from './catalog-contract.ts'
+export { conformance, formatReport } from './conformance/index.ts'
+export type {
+  CaseResult,
+  ConformanceOptions,
+  ConformanceReport,
+  Evidence,
+  FormatOptions,
+  Level,
+  Status,
+} from './conformance/index.ts'
+export { storeContract } from './store-contract.ts'
+export type { StoreContractOptions, StoreFixture } from './store-contract.ts'

@@ -1,0 +1,19 @@
+/** A key for nothing: of `localhost`, good until 2126, trusted by the tests that name it. */
+export const localhostKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgAkkL696pFwb5OOto
+9p6ccKqE14OjJn593/5bKhnU366hRANCAATCVBriPT0ZdidOazu1KvPp97saDMK4
+OvBqA0PGSlvGZM6qGTX5IMfF3QaJlrSW4eiHwHPyvd24Y7mtBBErq9uL
+-----END PRIVATE KEY-----`
+
+/** The self-signed certificate that belongs to it. */
+export const localhostCertificate = `-----BEGIN CERTIFICATE-----
+MIIBmjCCAUGgAwIBAgIUGcw7PI14xIiO5StTELSKaeVS+KEwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTEzMjQzMFoYDzIxMjYxMDI4
+MTMyNDMwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAATCVBriPT0ZdidOazu1KvPp97saDMK4OvBqA0PGSlvGZM6qGTX5IMfF
+3QaJlrSW4eiHwHPyvd24Y7mtBBErq9uLo28wbTAdBgNVHQ4EFgQUlVF8xrLXdLwQ
+ZYmkJgPyn5qMbjkwHwYDVR0jBBgwFoAUlVF8xrLXdLwQZYmkJgPyn5qMbjkwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDRwAwRAIgXAaWxf6FKzfjwG96ZfCbwColpC6Z6Hf1oyPbcuoOMT4CIFD2
+HLYDoDNeTByG28DYdHbsI0DZrw7NM1ynSPg6mCN3
+-----END CERTIFICATE-----`
