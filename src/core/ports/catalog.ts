@@ -83,9 +83,8 @@ export interface ListQuery {
 export interface Catalog {
   /** What a promise of this catalog means. */
   readonly durability: Durability
-  /** Names this process among those that share the catalog. */
+  /** Names this process among those that share the catalog. May change when leases were lost: never keep it. */
   readonly writer: string
-  /** Whether this process is alone, i.e. leases need no writing. For diagnostics. */
   get(id: UploadId): UploadRecord | undefined | Promise<UploadRecord | undefined>
   /** @throws {UploadError} `ERR_UPLOAD_EXISTS` if the id is taken. */
   insert(record: UploadRecord, events?: readonly UploadEvent[]): Promise<void>

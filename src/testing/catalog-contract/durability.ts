@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import {
+  assertRejects,
+  assertSameRecord,
+  type ContractCase,
+  guardOf,
+  insertSample,
+  newId,
+  sampleRecord,
+} from './case.ts'
+
+export const durabilityCases: readonly ContractCase[] = [
+  {
+    name: 'reopened: what was promised is there, or nothing at all where nothing outlives the process',
+    async run({ catalog, reopen }) {
+      const inline = new Uint8Array([1, 2, 3])
+      const kept = await insertSample(catalog, { metadata: { name: 'ü' }, placement: { where: 1, inline } })
+      const changed = await insertSample(catalog)
+      const forgotten = await insertSample(catalog)
+      const told = { uploadId: changed.id, type: 'post-receive', atMs: 1, payload: '{}' }
+      await catalog.update(changed.id, guardOf(changed), { offset: 77 }, [told])
+      await catalog.forget(forgotten.id, guardOf(forgotten))
+      await catalog.close()
+      if (reopen === undefined) return
+      const again = await reopen()
+      assert.equal(again.durability, catalog.durability)
+      assertSameRecord(await again.get(kept.id), kept)
+      assertSameRecord(await again.get(changed.id), { ...changed, offset: 77 })
+      assert.equal(await again.get(forgotten.id), undefined)
+      const entries = await again.outbox.read(0, 10)
+      assert.deepEqual(
+        entries.map(({ type }) => type),
+        ['post-receive'],
+      )
+      await again.insert(sampleRecord(), [told])
+      const later = await again.outbox.read(entries[0]?.sequence ?? 0, 10)
+      assert.equal(later.length, 1)
+    },
+  },
+  {
+    name: 'close: what waits is finished first, and closing twice is fine',
+    async run({ catalog, reopen }) {
+      const records = Array.from({ length: 20 }, () => sampleRecord())
+      const inserted = Promise.all(records.map((record) => catalog.insert(record)))
+      await Promise.all([catalog.close(), catalog.close()])
+      await inserted
+      await catalog.close()
+      const again = await reopen?.()
+      for (const record of records)
+        if (again !== undefined) assertSameRecord(await again.get(record.id), record)
+    },
+  },
+  {
+    name: 'closed: every method refuses',
+    async run({ catalog }) {
+      const record = await insertSample(catalog)
+      await catalog.close()
+      const guard = guardOf(record)
+      const calls: (() => unknown)[] = [
+        () => catalog.get(record.id),
+        () => catalog.insert(sampleRecord()),
+        () => catalog.update(record.id, guard, { offset: 1 }),
+        () => catalog.forget(record.id, guard),
+        () => catalog.acquire(record.id),
+        () => catalog.heldElsewhere(newId(), true),
+        () => catalog.list({ limit: 1 }),
+        () => catalog.outbox.read(0, 1),
+        () => catalog.outbox.acknowledge(1),
+      ]
+      for (const call of calls) await assertRejects((async () => call())(), 'ERR_STORE_UNAVAILABLE')
+    },
+  },
+  {
+    name: 'names: durability and writer are told',
+    async run({ catalog }) {
+      assert(['power', 'process'].includes(catalog.durability))
+      assert(catalog.writer.length > 0)
+    },
+  },
+]
