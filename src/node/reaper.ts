@@ -1,0 +1,30 @@
+import type { Engine } from '../core/engine.ts'
+
+const SHORTEST_MS = 1000
+const LONGEST_MS = 10 * 60 * 1000
+
+/**
+ * Sweeps from time to time, as long as the process lives for other reasons.
+ *
+ * @param expireAfterMs - The shorter uploads live, the more often it looks.
+ * @returns A function that stops it and waits for a sweep under way.
+ */
+export function startReaper(
+  engine: Engine,
+  expireAfterMs: number | undefined,
+  report: (error: unknown) => void,
+): () => Promise<void> {
+  const intervalMs = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, (expireAfterMs ?? LONGEST_MS) / 4))
+  let sweeping: Promise<void> | undefined
+  const timer = setInterval(() => {
+    sweeping ??= engine
+      .sweep()
+      .catch(report)
+      .finally(() => (sweeping = undefined))
+  }, intervalMs)
+  timer.unref()
+  return async () => {
+    clearInterval(timer)
+    await sweeping
+  }
+}
