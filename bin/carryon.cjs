@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+'use strict'
+
+// Before anything uses the thread pool: inside an ES module it would be too late. Four threads, the default, are
+// all taken by four slow disk syncs.
+process.env.UV_THREADPOOL_SIZE ??= '16'
+
+const { existsSync } = require('node:fs')
+const { join } = require('node:path')
+
+// Newer Node keeps compiled code on disk: a second start is quicker.
+require('node:module').enableCompileCache?.()
+
+import('../dist/cli/main.js').catch((error) => {
+  if (existsSync(join(__dirname, '../dist/cli/main.js'))) throw error
+  process.stderr.write('carryon: not built yet: run "npm run build" first\n')
+  process.exitCode = 1
+})

@@ -1,0 +1,134 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import * as z from 'zod'
+import type { Swept } from '../core/operations/expire.ts'
+import { openUploads } from '../node/index.ts'
+import { troubleError } from './cli-error.ts'
+import { describeError, oneLine } from './one-line.ts'
+import type { Declare } from './program.ts'
+import { path } from './setting-types.ts'
+import type { SettingsShape } from './settings.ts'
+import { addSettings, optionalSetting, readSettings, setting } from './settings.ts'
+import { startTrouble } from './start-trouble.ts'
+import { formatSize } from './units.ts'
+
+interface CleanConfig {
+  readonly dir: string
+  readonly completedDir: string | false
+}
+
+const EXPLANATION = `
+It removes unfinished uploads that have expired, traces of uploads that have
+been gone for a day, and files that no upload needs; never a finished upload or
+a file that is not Carryon's. A server may be running meanwhile.`
+
+const group = 'Options:'
+
+const shape = {
+  dir: setting(path, {
+    group,
+    placeholder: 'DIR',
+    default: './uploads',
+    description: 'directory of uploads, as for serve',
+  }),
+  completedDir: optionalSetting(path, {
+    group,
+    placeholder: 'DIR',
+    defaultIs: 'completed in --dir',
+    description: 'directory of finished files, as for serve',
+  }),
+}
+
+const settings: SettingsShape = shape
+
+const schema: z.ZodType<CleanConfig> = z.object(shape).transform((given): CleanConfig => {
+  const dir = resolve(given.dir)
+  const completedDir =
+    given.completedDir === 'none' ? false : resolve(given.completedDir ?? join(dir, 'completed'))
+  // A directory that is not there holds nothing to remove, and is not made here.
+  return { dir, completedDir: completedDir !== false && existsSync(completedDir) && completedDir }
+})
+
+/** `carryon clean`: what the reaper of `serve` does, once. */
+export const declare: Declare = (command, finish) => {
+  command.description('Removes what nobody needs any more from the directory of a server.')
+  addSettings(command, settings)
+  command.option('--dry-run', 'only tell what would be removed')
+  command.option('--json', 'print JSON lines')
+  command.addHelpText('after', EXPLANATION)
+  command.action(async (options: { readonly dryRun?: true; readonly json?: true }) => {
+    const config = readSettings(command, schema, settings, process.env)
+    const failures = await clean(
+      config,
+      options.dryRun === true,
+      options.json === true ? jsonLines : textLines,
+    )
+    finish(failures === 0 ? 0 : 1)
+  })
+}
+
+/** @returns How many things could not be removed. */
+async function clean(config: CleanConfig, dryRun: boolean, tell: Tell): Promise<number> {
+  if (!existsSync(join(config.dir, 'carryon.db'))) {
+    throw troubleError(
+      `there are no uploads in ${config.dir}; name the directory of the server with --dir`,
+      undefined,
+    )
+  }
+  let failures = 0
+  const report = (error: unknown): void => {
+    failures += 1
+    process.stderr.write(`carryon: ${describeError(error)}\n`)
+  }
+  const trouble = (error: unknown): never => {
+    throw startTrouble(error, { uploads: config })
+  }
+  const uploads = await openUploads({ ...config, reap: false, recover: false, report }).catch(trouble)
+  const total = { count: 0, sizeBytes: 0 }
+  try {
+    await uploads.engine.sweep({
+      dryRun,
+      onSwept(swept) {
+        total.count += 1
+        total.sizeBytes += swept.sizeBytes
+        tell.swept(swept, dryRun)
+      },
+    })
+  } finally {
+    await uploads.close()
+  }
+  tell.total(total, dryRun)
+  return failures
+}
+
+/** How the findings are printed. */
+interface Tell {
+  swept(swept: Swept, dryRun: boolean): void
+  total(total: { readonly count: number; readonly sizeBytes: number }, dryRun: boolean): void
+}
+
+const KINDS: Readonly<Record<Swept['kind'], string>> = {
+  expired: 'expired upload',
+  tombstone: 'trace of a removed upload',
+  orphan: 'file of no upload',
+}
+
+const textLines: Tell = {
+  swept({ kind, name, sizeBytes }, dryRun) {
+    print(`${dryRun ? 'would remove' : 'removed'} ${KINDS[kind]} ${oneLine(name)} (${formatSize(sizeBytes)})`)
+  },
+  total({ count, sizeBytes }, dryRun) {
+    const things = count === 1 ? '1 thing' : `${count} things`
+    if (count === 0) print('nothing to remove')
+    else print(`${dryRun ? 'would remove' : 'removed'} ${things}, ${formatSize(sizeBytes)}`)
+  },
+}
+
+const jsonLines: Tell = {
+  swept: ({ kind, name, sizeBytes }, dryRun) => print(JSON.stringify({ kind, name, sizeBytes, dryRun })),
+  total: ({ count, sizeBytes }, dryRun) => print(JSON.stringify({ kind: 'total', count, sizeBytes, dryRun })),
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}

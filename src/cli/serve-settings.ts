@@ -1,0 +1,254 @@
+import { join, resolve } from 'node:path'
+import * as z from 'zod'
+import type { Digests } from '../core/ports/digest.ts'
+import { nodeDigests } from '../node/digests.ts'
+import type { UploadsOptions } from '../node/index.ts'
+import { finalName } from '../stores/file/final-name.ts'
+import type { LogLevel } from './log.ts'
+import { LOG_LEVELS } from './log.ts'
+import { oneOf, onOff, path, readAs, text, wholeNumber } from './setting-types.ts'
+import type { SettingsShape } from './settings.ts'
+import { optionalSetting, setting } from './settings.ts'
+import { DURATION_RULE, parseDurationMs, parseSizeBytes, SIZE_RULE } from './units.ts'
+
+/** Everything `carryon serve` can be told, checked. */
+export interface ServeConfig {
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+  readonly logLevel: LogLevel
+  /** How long a stop may take. */
+  readonly shutdownTimeoutMs: number
+  /** For `openUploads`; directories are absolute. */
+  readonly uploads: UploadsOptions & { readonly path: string; readonly completedDir: string | false }
+}
+
+const HOUR_MS = 3_600_000
+/** Dates of JavaScript end in the year 275760, and no disk lives as long as this. */
+const LONGEST_EXPIRY_MS = 36_500 * 24 * HOUR_MS
+
+const maxSize = readAs(`${SIZE_RULE}, at least 1, or none`, (typed) => {
+  if (typed === 'none') return { bytes: undefined }
+  const bytes = parseSizeBytes(typed)
+  return bytes === undefined || bytes === 0 ? undefined : { bytes }
+})
+
+const expireAfter = readAs(`${DURATION_RULE}, at most 36500d, or never`, (typed) => {
+  if (typed === 'never') return { ms: undefined }
+  const ms = parseDurationMs(typed)
+  return ms === undefined || ms === 0 || ms > LONGEST_EXPIRY_MS ? undefined : { ms }
+})
+
+const idleTimeout = readAs(`${DURATION_RULE}, at most 24h`, (typed) => {
+  const ms = parseDurationMs(typed)
+  return ms === undefined || ms === 0 || ms > 24 * HOUR_MS ? undefined : ms
+})
+
+const shutdownTimeout = readAs(`${DURATION_RULE}, at most 1h`, (typed) => {
+  const ms = parseDurationMs(typed)
+  return ms === undefined || ms > HOUR_MS ? undefined : ms
+})
+
+const basePath = readAs('a path such as /files/', (typed) => {
+  const whole = typed.endsWith('/') ? typed : `${typed}/`
+  // Clients resolve dots before they send: such a path is never asked for.
+  if (/\/\.{1,2}\//.test(whole)) return undefined
+  return /^\/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]+\/)*$/.test(whole) ? whole : undefined
+})
+
+const completedName = readAs('a plain file name of text and {id}, {name}, {ext}, {date}', (typed) => {
+  try {
+    finalName(typed)
+    return typed
+  } catch {
+    return undefined
+  }
+})
+
+const checksumAlgorithms = readAs(
+  `none or a list of ${nodeDigests.algorithms.join(', ')}`,
+  (typed): Digests['algorithms'] | undefined => {
+    if (typed === 'none') return []
+    const names = typed.split(',').map((name) => name.trim())
+    const known = nodeDigests.algorithms.filter((algorithm) => names.includes(algorithm))
+    return names.every((name) => known.some((algorithm) => algorithm === name)) ? known : undefined
+  },
+)
+
+const publicUrl = readAs('an http or https URL without query and fragment', (typed) => {
+  const url = URL.canParse(typed) ? new URL(typed) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol)) return undefined
+  return url.username !== '' || url.password !== '' || /[?#]/.test(typed) ? undefined : typed
+})
+
+const corsOrigins = readAs('* or origins such as https://app.example.com', (typed) => {
+  const origins = typed.split(',').map((origin) => originOf(origin.trim()))
+  if (origins.includes('*')) return '*'
+  const valid = origins.filter((origin) => origin !== undefined)
+  return valid.length === origins.length ? valid : undefined
+})
+
+/** An origin as browsers write it. Apps in a web view have schemes of their own (`capacitor://localhost`). */
+function originOf(typed: string): string | undefined {
+  if (typed === '*') return '*'
+  if (!/^[a-z][a-z0-9+.-]*:\/\/[^/\s?#@]+\/?$/i.test(typed) || !URL.canParse(typed)) return undefined
+  const { origin } = new URL(typed)
+  return origin === 'null' ? typed.replace(/\/$/, '') : origin
+}
+
+const listening = { group: 'Listening:' }
+const storage = { group: 'Storage:' }
+const limits = { group: 'Limits:' }
+const protocol = { group: 'Protocol:' }
+const running = { group: 'Running:' }
+
+const shape = {
+  host: setting(text, {
+    ...listening,
+    placeholder: 'HOST',
+    default: '127.0.0.1',
+    description: 'address to listen on; 0.0.0.0: all of this machine',
+  }),
+  port: setting(wholeNumber(0, 65_535), {
+    ...listening,
+    placeholder: 'PORT',
+    default: '1080',
+    description: 'port to listen on; 0: any free one',
+  }),
+  path: setting(basePath, {
+    ...listening,
+    placeholder: 'PATH',
+    default: '/files/',
+    description: 'path to which uploads are sent',
+  }),
+  publicUrl: optionalSetting(publicUrl, {
+    ...listening,
+    placeholder: 'URL',
+    defaultIs: 'as requested',
+    description: 'what clients call the server by, behind a proxy; PATH is added if the URL has none',
+  }),
+  corsOrigin: optionalSetting(corsOrigins, {
+    ...listening,
+    placeholder: 'ORIGIN',
+    defaultIs: '*',
+    repeatable: true,
+    description: 'web origins that may upload; repeat it or separate by commas',
+  }),
+  cors: setting(onOff, { ...listening, default: 'true', description: 'send no CORS headers' }),
+
+  dir: setting(path, {
+    ...storage,
+    placeholder: 'DIR',
+    default: './uploads',
+    description: 'directory of uploads and their records',
+  }),
+  completedDir: optionalSetting(path, {
+    ...storage,
+    placeholder: 'DIR',
+    defaultIs: 'completed in --dir',
+    description: 'directory of finished files; none: they stay where they are',
+  }),
+  completedName: setting(completedName, {
+    ...storage,
+    placeholder: 'NAME',
+    default: '{id}',
+    description: 'name of a finished file, of {id}, {name}, {ext}, {date}',
+  }),
+  durability: setting(oneOf(['power', 'process']), {
+    ...storage,
+    placeholder: 'KIND',
+    default: 'power',
+    description: 'what a confirmed byte survives: a power cut, or the end of the process',
+  }),
+
+  maxSize: setting(maxSize, {
+    ...limits,
+    placeholder: 'SIZE',
+    default: 'none',
+    description: 'largest upload, such as 10GiB, 500MB or plain bytes',
+  }),
+  expireAfter: setting(expireAfter, {
+    ...limits,
+    placeholder: 'TIME',
+    default: '24h',
+    description: 'remove unfinished uploads after this long without activity; never: keep them',
+  }),
+  idleTimeout: setting(idleTimeout, {
+    ...limits,
+    placeholder: 'TIME',
+    default: '30s',
+    description: 'give up a request that brings no byte for this long',
+  }),
+
+  checksumAlgorithms: setting(checksumAlgorithms, {
+    ...protocol,
+    placeholder: 'LIST',
+    default: nodeDigests.algorithms.join(','),
+    repeatable: true,
+    description: 'checksums to offer; none: no checksums',
+  }),
+  download: setting(onOff, { ...protocol, default: 'true', description: 'no downloads by GET' }),
+  termination: setting(onOff, { ...protocol, default: 'true', description: 'no removal by DELETE' }),
+  concatenation: setting(onOff, { ...protocol, default: 'true', description: 'no concatenation of uploads' }),
+  methodOverride: setting(onOff, {
+    ...protocol,
+    default: 'true',
+    description: 'ignore X-HTTP-Method-Override',
+  }),
+
+  logLevel: setting(oneOf(LOG_LEVELS), {
+    ...running,
+    placeholder: 'LEVEL',
+    default: 'info',
+    description: `${LOG_LEVELS.join(', ')}; debug tells of every request`,
+  }),
+  shutdownTimeout: setting(shutdownTimeout, {
+    ...running,
+    placeholder: 'TIME',
+    default: '10s',
+    description: 'how long a stop may take',
+  }),
+}
+
+/** The settings of `serve`, for flags and help. */
+export const serveSettings: SettingsShape = shape
+
+/** Text values of {@link serveSettings} to a checked configuration. */
+export const serveSchema: z.ZodType<ServeConfig> = z
+  .object(shape)
+  .superRefine(({ cors, corsOrigin }, context) => {
+    if (cors || corsOrigin === undefined) return
+    context.addIssue({ code: 'custom', path: ['cors', 'corsOrigin'], message: 'exclude each other' })
+  })
+  .transform((given): ServeConfig => {
+    const dir = resolve(given.dir)
+    return {
+      host: given.host.replace(/^\[(.*)\]$/, '$1'),
+      port: given.port,
+      logLevel: given.logLevel,
+      shutdownTimeoutMs: given.shutdownTimeout,
+      uploads: {
+        dir,
+        completedDir:
+          given.completedDir === 'none' ? false : resolve(given.completedDir ?? join(dir, 'completed')),
+        completedName: given.completedName,
+        durability: given.durability,
+        path: given.path,
+        ...(given.publicUrl === undefined ? {} : { publicUrl: withPath(given.publicUrl, given.path) }),
+        cors: given.cors ? { origins: given.corsOrigin ?? '*' } : false,
+        ...(given.download ? {} : { download: false }),
+        termination: given.termination,
+        concatenation: given.concatenation,
+        methodOverride: given.methodOverride,
+        maxSizeBytes: given.maxSize.bytes,
+        expireAfterMs: given.expireAfter.ms,
+        checksumAlgorithms: given.checksumAlgorithms,
+        pace: { idleTimeoutMs: given.idleTimeout },
+      },
+    }
+  })
+
+/** `https://files.example` names a host; `https://files.example/` says that uploads are at its root. */
+function withPath(url: string, ownPath: string): string {
+  return /^[a-z]+:\/\/[^/]+$/i.test(url) ? `${url}${ownPath}` : url
+}

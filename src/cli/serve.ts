@@ -1,0 +1,24 @@
+import { Option } from 'commander'
+import type { Declare } from './program.ts'
+import { serveSchema, serveSettings } from './serve-settings.ts'
+import { addSettings, readSettings, unknownVariables } from './settings.ts'
+
+const EXPLANATION = `
+Every option can also be set by the environment variable named with it; if both
+are there, the option counts. Ctrl-C (SIGINT) or SIGTERM stores what has arrived
+and stops; a second one stops at once.`
+
+/** `carryon serve`: an upload server on one directory. */
+export const declare: Declare = (command) => {
+  command.description('Takes resumable uploads (tus 1.0) and keeps them in a directory.')
+  addSettings(command, serveSettings)
+  command.addHelpOption(new Option('-h, --help', 'show this help').helpGroup('Running:'))
+  command.addHelpText('after', EXPLANATION)
+  command.action(async () => {
+    const config = readSettings(command, serveSchema, serveSettings, process.env)
+    // Loaded only now: help and complaints about usage come without it.
+    const { serve } = await import('./server.ts')
+    // Nothing may outlive this: a connection or a thread that hangs must not keep the process.
+    process.exit(await serve(config, unknownVariables(serveSettings, process.env)))
+  })
+}

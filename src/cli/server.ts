@@ -1,0 +1,88 @@
+import { once } from 'node:events'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import type { Uploads } from '../node/index.ts'
+import { openUploads } from '../node/index.ts'
+import { announce } from './announce.ts'
+import type { Log } from './log.ts'
+import { openLog } from './log.ts'
+import { logRequests } from './request-log.ts'
+import type { ServeConfig } from './serve-settings.ts'
+import { shutDownOnSignal } from './shutdown.ts'
+import { startTrouble } from './start-trouble.ts'
+
+/**
+ * Serves until a signal comes.
+ *
+ * @param unknownVariables - Names in the environment to warn of.
+ * @returns The exit code.
+ * @throws {CliError} when it cannot start: one line, and nothing is left behind.
+ */
+export async function serve(config: ServeConfig, unknownVariables: readonly string[]): Promise<number> {
+  const logging = openLog(config.logLevel)
+  const server = createServer()
+  const early = holdRequests(server)
+  try {
+    // The port first: it is the quickest check, and when it is taken the directory is better left alone.
+    await listen(server, config)
+    const [log, uploads] = await Promise.all([logging, open(config, logging)])
+    dieLoudly(log)
+    const stopped = shutDownOnSignal({ server, uploads, log, timeoutMs: config.shutdownTimeoutMs })
+    if (config.logLevel === 'debug') logRequests(server, log)
+    early.release(uploads)
+    announce(server, config, log)
+    for (const variable of unknownVariables) {
+      log.warn({ variable }, 'this environment variable is no setting of carryon serve')
+    }
+    return await stopped
+  } catch (error) {
+    server.close()
+    server.closeAllConnections()
+    throw startTrouble(error, config)
+  }
+}
+
+function dieLoudly(log: Log): void {
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'a bug: the server stops')
+    process.exit(1)
+  })
+}
+
+async function listen(server: Server, { host, port }: ServeConfig): Promise<void> {
+  server.listen({ host, port })
+  await once(server, 'listening')
+}
+
+function open({ uploads }: ServeConfig, logging: Promise<Log>): Promise<Uploads> {
+  const tell = (write: (log: Log) => void): void => void logging.then(write)
+  return openUploads({
+    ...uploads,
+    report: (error) => tell((log) => log.error({ err: error }, 'a request or a chore failed')),
+    onFatal: (error) =>
+      tell((log) => {
+        log.fatal({ err: error }, 'the records cannot be kept any more: the server stops')
+        process.exit(1)
+      }),
+  })
+}
+
+interface Early {
+  /** Serves what has come meanwhile, and from now on everything as it comes. */
+  release(uploads: Uploads): void
+}
+
+/** Requests that come before the directory is open wait for it. */
+function holdRequests(server: Server): Early {
+  const waiting: [IncomingMessage, ServerResponse][] = []
+  const hold = (request: IncomingMessage, response: ServerResponse): void =>
+    void waiting.push([request, response])
+  server.on('request', hold)
+  return {
+    release(uploads) {
+      server.off('request', hold)
+      uploads.attach(server)
+      for (const [request, response] of waiting) uploads.listener(request, response)
+    },
+  }
+}
