@@ -15,7 +15,7 @@ export interface Machine {
 }
 
 /** Type of the file system a directory lies on, from the longest mount point that holds it. */
-export function fileSystemOf(directory: string): string {
+function fileSystemOf(directory: string): string {
   const path = resolve(directory)
   let best = { point: '', type: 'unknown' }
   let mounts: string

@@ -9,7 +9,7 @@ export type Durability = 'power' | 'process'
 /** `store`: content can be read back. `checksum`: Upload-Checksum is verified. */
 export type Capability = 'store' | 'checksum'
 
-export interface Command {
+interface Command {
   file: string
   args: readonly string[]
 }

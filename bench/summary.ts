@@ -4,7 +4,7 @@ import type { Entrant, EntrantResult, Sample, WorkloadResult } from './sample.ts
 import type { Workload } from './workloads/workload.ts'
 
 /** Medians over the rounds. */
-export interface Figures {
+interface Figures {
   wallMs: number
   /** Bytes or operations per second. */
   perSecond: number

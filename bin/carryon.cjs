@@ -6,13 +6,13 @@
 process.env.UV_THREADPOOL_SIZE ??= '16'
 
 const { existsSync } = require('node:fs')
-const { join } = require('node:path')
+const path = require('node:path')
 
 // Newer Node keeps compiled code on disk: a second start is quicker.
 require('node:module').enableCompileCache?.()
 
 import('../dist/cli/main.js').catch((error) => {
-  if (existsSync(join(__dirname, '../dist/cli/main.js'))) throw error
+  if (existsSync(path.join(__dirname, '../dist/cli/main.js'))) throw error
   process.stderr.write('carryon: not built yet: run "npm run build" first\n')
   process.exitCode = 1
 })

@@ -6,7 +6,7 @@ import type { RawResponse } from './response.ts'
 // One for all sockets: on POSIX a read is handed over before the next one starts.
 const readBuffer = Buffer.allocUnsafeSlow(256 * 1024)
 
-export interface RawRequest {
+interface RawRequest {
   method: string
   path: string
   /** Complete header lines, each ending in CRLF, without Host. */

@@ -6,7 +6,7 @@ export const MiB: number = 1024 * KiB
 export const GiB: number = 1024 * MiB
 
 /** How large a run is: measured in full, a quick look, before the measurement (0: nothing), under a tracer. */
-export type Size = 'full' | 'quick' | 'warm' | 'traced'
+type Size = 'full' | 'quick' | 'warm' | 'traced'
 
 export interface Context {
   target: { port: number; path: string }
@@ -48,7 +48,7 @@ export interface LoadWorkload extends WorkloadBase {
 }
 
 /** Start to first answer: needs no load. */
-export interface StartWorkload extends WorkloadBase {
+interface StartWorkload extends WorkloadBase {
   readonly kind: 'start'
 }
 

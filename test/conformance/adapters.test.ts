@@ -24,7 +24,7 @@ const pace = { idleTimeoutMs: 1000 }
 const cleanups: (() => Promise<void> | void)[] = []
 
 afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
 })
 
 function inMemory(limits: Partial<Limits> = {}): Handler {

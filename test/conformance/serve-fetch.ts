@@ -57,8 +57,8 @@ function toRequest(message: IncomingMessage, signal: AbortSignal, onRead: () => 
     method !== 'GET' &&
     method !== 'HEAD' &&
     (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)
-  const body = hasBody ? (lazily(message, onRead) as unknown as ReadableStream<Uint8Array>) : null
-  return new Request(target, { method, headers: list, body, signal, duplex: 'half' } as RequestInit)
+  const body = hasBody ? lazily(message, onRead) : null
+  return new Request(target, { method, headers: list, body, signal, duplex: 'half' })
 }
 
 /** A stream that asks for the body (`100 Continue`) only when somebody reads it. */

@@ -6,7 +6,7 @@ import { trimWhitespace } from '../whitespace.ts'
 export const TUS_VERSION = '1.0.0' as const
 
 /** The media type of an append. */
-export const OFFSET_OCTET_STREAM = 'application/offset+octet-stream' as const
+const OFFSET_OCTET_STREAM = 'application/offset+octet-stream' as const
 
 /** Field names in lower case, for reading requests. */
 export const FIELD = {
