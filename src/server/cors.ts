@@ -55,9 +55,10 @@ const FIELD_NAMES = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:[ \t]*,[ \t]*[A-Za-z0-9!#$%&
 const LONGEST_REQUESTED = 1024
 
 /**
+ * @param report - Hears of a predicate that throws; the origin is then not allowed.
  * @throws {TypeError} for `credentials` with any origin: every page on the web could then act as its visitor.
  */
-export function makeCors(options: CorsOptions | false): Cors {
+export function makeCors(options: CorsOptions | false, report: (error: unknown) => void): Cors {
   if (options === false) return { fields: () => ({}) }
   const { origins = '*', credentials = false, maxAgeSeconds = 86_400 } = options
   if (origins === '*' && credentials)
@@ -73,7 +74,7 @@ export function makeCors(options: CorsOptions | false): Cors {
     fields(exchange) {
       const origin = exchange.header('origin')
       if (origin === undefined) return vary
-      if (!isAllowed(origins, origin)) return vary
+      if (!isAllowed(origins, origin, report)) return vary
       const allowed = { ...common, ...vary, 'Access-Control-Allow-Origin': origins === '*' ? '*' : origin }
       if (exchange.method !== 'OPTIONS') return allowed
       return {
@@ -86,9 +87,19 @@ export function makeCors(options: CorsOptions | false): Cors {
   }
 }
 
-function isAllowed(origins: NonNullable<CorsOptions['origins']>, origin: string): boolean {
+function isAllowed(
+  origins: NonNullable<CorsOptions['origins']>,
+  origin: string,
+  report: (error: unknown) => void,
+): boolean {
   if (origins === '*') return true
-  return typeof origins === 'function' ? origins(origin) : origins.includes(origin)
+  if (typeof origins !== 'function') return origins.includes(origin)
+  try {
+    return origins(origin)
+  } catch (error) {
+    report(error)
+    return false
+  }
 }
 
 /** Applications send fields of their own (API keys, tracing): what a page asks for is allowed if it is well-formed. */

@@ -2,12 +2,12 @@ import { create as contentDisposition } from 'content-disposition'
 import mime from 'mime'
 import type { Engine } from '../core/engine.ts'
 import { UploadError } from '../core/errors.ts'
+import { safeFileName } from '../core/safe-name.ts'
 import type { UploadRecord } from '../core/upload.ts'
 import { evaluateConditions } from '../protocol/conditional.ts'
 import { formatHttpDate } from '../protocol/http-date.ts'
 import type { RangeChoice } from '../protocol/range.ts'
 import { chooseRange, formatContentRange } from '../protocol/range.ts'
-import { safeFileName } from '../protocol/safe-name.ts'
 import type { Exchange, Reply } from './exchange.ts'
 
 export interface DownloadOptions {

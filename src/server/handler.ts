@@ -49,7 +49,7 @@ export type Handler = (exchange: Exchange) => Promise<Outcome | 'not-ours'>
 export function createHandler(options: HandlerOptions): Handler {
   const { engine, report = () => undefined } = options
   const basePath = checkedPath(options.path ?? '/files/')
-  const cors = makeCors(options.cors ?? {})
+  const cors = makeCors(options.cors ?? {}, report)
   const addresses = makeAddresses(basePath, options.publicUrl)
   const downloads = options.download === false ? undefined : makeDownloads(engine, options.download ?? {})
   const tus1 = tus1Server({

@@ -59,16 +59,25 @@ export interface Store {
   /** Bytes that can still be stored. Absent: unknown, nothing is refused in advance. */
   readonly freeBytes?: () => Promise<number>
   /**
-   * Yields things that the store holds for uploads no record refers to, so that a reaper can remove them.
+   * Yields what the store holds and nobody needs, so that a reaper can remove it: things of uploads that have no
+   * record, and things that the record of their upload does not refer to, such as what a crash left of a finished one.
    * Only things this store has named itself: a foreign file is never yielded. Absent: there can be none.
+   *
+   * @param olderThanMs - Whatever was made or changed within this time stays: a record may be about to refer to it.
    */
-  readonly orphans?: (isKnown: (id: string) => Promise<boolean>, olderThanMs: number) => AsyncIterable<Orphan>
+  readonly orphans?: (find: FindRecord, olderThanMs: number) => AsyncIterable<Orphan>
   close(): Promise<void>
 }
 
 export type FinishOutcome =
   | { readonly ok: true; readonly placement: Placement }
   | { readonly ok: false; readonly error: unknown }
+
+/**
+ * Finds the record of an upload for {@link Store.orphans}. `in-use`: the upload is being written or brought to its
+ * place, so everything of it stays, whatever its record says. `undefined`: there is no record.
+ */
+export type FindRecord = (id: string) => Promise<UploadRecord | 'in-use' | undefined>
 
 /** Something in a store that no record refers to. */
 export interface Orphan {

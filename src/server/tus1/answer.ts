@@ -1,4 +1,5 @@
 import type { UploadError } from '../../core/errors.ts'
+import { ERRORS } from '../../core/errors.ts'
 import type { UploadRecord } from '../../core/upload.ts'
 import { formatHttpDate } from '../../protocol/http-date.ts'
 import { ANSWER_FIELD, TUS_VERSION } from '../../protocol/tus1/headers.ts'
@@ -14,6 +15,11 @@ const EVERY_ANSWER: Readonly<Record<string, string>> = {
 /** An answer without content. */
 export function emptyReply(status: 201 | 204 | 200, headers: Readonly<Record<string, string>> = {}): Reply {
   return { status, headers: { ...EVERY_ANSWER, ...headers } }
+}
+
+/** An answer of another making in this dialect: tus 1.0 §Tus-Resumable asks for the field in every response. */
+export function inTus(reply: Reply): Reply {
+  return { ...reply, headers: { ...reply.headers, [ANSWER_FIELD.tusResumable]: TUS_VERSION } }
 }
 
 /** `Upload-Offset`, and `Upload-Expires` while the upload can expire. */
@@ -40,7 +46,8 @@ export function retrievalFields(record: UploadRecord): Readonly<Record<string, s
 export function refusal(error: UploadError, allow: string): Reply {
   const { details, code } = error
   // The sentence of an unexpected error is ours, never the exception's: that one goes to the log.
-  const body = `${code}: ${error.message}\n`
+  const sentence = code === 'ERR_INTERNAL_SERVER_ERROR' ? ERRORS[code].message : error.message
+  const body = `${code}: ${sentence}\n`
   return {
     status: error.status,
     ...(error.status === 460 ? { statusText: 'Checksum Mismatch' } : {}),

@@ -2,7 +2,7 @@ import { UploadError } from '../../core/errors.ts'
 import type { UploadId } from '../../core/upload-id.ts'
 import { FIELD } from '../../protocol/tus1/headers.ts'
 import type { Exchange, Reply } from '../exchange.ts'
-import { emptyReply, progressFields, retrievalFields } from './answer.ts'
+import { emptyReply, inTus, progressFields, retrievalFields } from './answer.ts'
 import { checkContentType, integerField, promisedChecksum } from './fields.ts'
 import type { Tus1Parts } from './server.ts'
 
@@ -35,7 +35,7 @@ export async function retrieveUpload(
 ): Promise<Reply> {
   const record = download === undefined ? await engine.retrieve(id) : await engine.look(id)
   if (download !== undefined && downloads !== undefined && record.status === 'complete') {
-    return downloads.serve(download, 'GET', record)
+    return inTus(downloads.serve(download, 'GET', record))
   }
   if (download !== undefined) return emptyReply(204, retrievalFields(record))
   // Without a length Node's own client gives the connection up after every HEAD. An unfinished upload has no
