@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { memoryCatalog } from '../../src/catalogs/memory/index.ts'
 import type { Catalog } from '../../src/core/ports/catalog.ts'
+import type { UploadRecord } from '../../src/core/upload.ts'
 import { catalogContract, type CatalogUnderTest } from '../../src/testing/catalog-contract.ts'
 import { sqliteUnderTest } from './sqlite-fixture.ts'
 
@@ -99,17 +100,12 @@ describe('a broken catalog turns the contract red', () => {
     )
   })
 
-  test('an update that answers before it is stored, and a close that does not wait', async () => {
+  test('an insert that answers before it is stored, and a close that does not wait', async () => {
     const factory = brokenSqlite((catalog) => {
-      let closed = false
+      const waiting = new Map<string, UploadRecord>()
       return {
-        insert: async (record) => {
-          setTimeout(() => (closed ? undefined : void catalog.insert(record).catch(() => undefined)), 200)
-        },
-        async close() {
-          closed = true
-          await catalog.close()
-        },
+        insert: async (record) => void waiting.set(record.id, record),
+        get: (id) => waiting.get(id) ?? catalog.get(id),
       }
     })
     expect(await failures('reopened', factory)).not.toEqual([])

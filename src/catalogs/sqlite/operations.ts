@@ -29,7 +29,7 @@ export type Operation =
   | MembershipOperation
 
 /** Changes of who takes part; what they mean is told in `membership.ts`. */
-export type MembershipOperation =
+type MembershipOperation =
   | readonly ['register', writer: string, identity: string, dead: readonly string[]]
   | readonly ['share', ids: readonly string[]]
   | readonly ['alone']

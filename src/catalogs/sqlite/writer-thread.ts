@@ -1,4 +1,4 @@
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, Worker, type WorkerOptions } from 'node:worker_threads'
 import { openConnection } from './connection.ts'
 import type { OpenDatabase } from './driver.ts'
 import { Engine } from './engine.ts'
@@ -20,18 +20,14 @@ export interface WriterThread {
   close(): Promise<void>
 }
 
+/** The code of the worker, in the language that this module is in. */
+const workerFile = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
+
 /** Starts the worker; the database it opens must exist and be migrated. */
 export function startWorker(setup: WorkerSetup, events: WriterEvents): Promise<WriterThread | undefined> {
-  // Run from source the module is TypeScript, which only a loader can start on older Node versions.
-  const source = import.meta.url.endsWith('.ts')
-  const native = 'bun' in process.versions || 'deno' in process.versions
   const { port1: port, port2 } = new MessageChannel()
-  const worker = new Worker(new URL(source ? './worker.ts' : './worker.js', import.meta.url), {
-    // A port of its own: not every runtime lets a worker empty the queue of its parent port.
-    workerData: { ...setup, port: port2 },
-    transferList: [port2],
-    ...(source && !native ? { execArgv: ['--import', 'tsx'] } : {}),
-  })
+  // A port of its own: not every runtime lets a worker empty the queue of its parent port.
+  const worker = startThread(workerFile, { workerData: { ...setup, port: port2 }, transferList: [port2] })
   return new Promise((resolve, reject) => {
     let ready = false
     const ended: (() => void)[] = []
@@ -59,6 +55,16 @@ export function startWorker(setup: WorkerSetup, events: WriterEvents): Promise<W
       resolve(undefined)
     })
   })
+}
+
+/* The file store starts its worker in the same way. Neighbours do not import each other, and core knows no threads. */
+function startThread(file: URL, options: WorkerOptions): Worker {
+  const strips = Boolean(Reflect.get(process.features, 'typescript'))
+  const native = strips || 'bun' in process.versions || 'deno' in process.versions
+  if (native || !file.pathname.endsWith('.ts')) return new Worker(file, options)
+  // Run from source: Node 20 cannot load TypeScript, and `--import tsx` has no effect in a worker.
+  const load = `import('tsx/esm/api').then(({ register }) => (register(), import(${JSON.stringify(file.href)})))`
+  return new Worker(load, { ...options, eval: true })
 }
 
 function workerThread(worker: Worker, port: MessagePort, ended: (() => void)[]): WriterThread {
