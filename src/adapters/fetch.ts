@@ -1,6 +1,7 @@
-import type { Body, BodySink } from '../core/ports/body.ts'
+import type { Body } from '../core/ports/body.ts'
 import type { Exchange, Reply } from '../server/exchange.ts'
 import type { Handler } from '../server/handler.ts'
+import { FetchBody } from './fetch/body.ts'
 
 /** Facts that a `Request` does not carry; each runtime has its own way to them. */
 export interface FetchContext {
@@ -20,30 +21,49 @@ export type FetchHandler = (request: Request, context?: FetchContext) => Promise
 
 export function fetchHandler(handler: Handler): FetchHandler {
   return async (request, context = {}) => {
-    const outcome = await handler(toExchange(request, context))
+    const body = new FetchBody(request)
+    const outcome = await handler(toExchange(request, context, body))
     if (outcome === 'not-ours') return undefined
-    if (outcome === undefined) return new Response(null, { status: 409 })
-    return toResponse(request, outcome)
+    const reply = outcome ?? { status: 409, headers: {} }
+    return toResponse(request, body.isAllRead ? reply : closing(reply))
   }
 }
 
-function toExchange(request: Request, context: FetchContext): Exchange {
-  const url = new URL(request.url)
-  const body = new FetchBody(request)
+function toExchange(request: Request, context: FetchContext, body: Body): Exchange {
+  const { scheme, authority, target } = splitUrl(request.url)
   return {
     method: request.method,
-    target: url.pathname + url.search,
+    target,
     httpVersion: '1.1',
-    isSecure: url.protocol === 'https:',
+    isSecure: scheme === 'https',
     peerAddress: context.peerAddress,
     expectsContinue: false,
     readsTrailers: false,
     body,
-    signal: request.signal,
-    header: (name) => request.headers.get(name) ?? (name === 'host' ? url.host : undefined),
+    // Not read before it is needed: Deno warns about its use.
+    get signal() {
+      return request.signal
+    },
+    header: (name) => request.headers.get(name) ?? (name === 'host' ? authority : undefined),
     sendContinue: () => undefined,
     terminate: () => body.stop(),
   }
+}
+
+/** By hand: some runtimes put a `Host` that is no host into the URL, and then `new URL` throws. */
+function splitUrl(url: string): {
+  readonly scheme: string
+  readonly authority: string
+  readonly target: string
+} {
+  const [whole = '', scheme = '', authority = ''] = /^([a-z]+):\/\/([^/?#]*)/.exec(url) ?? []
+  const [target = ''] = url.slice(whole.length).split('#', 1)
+  return { scheme, authority, target }
+}
+
+/** On a connection kept alive the client would go on sending into nothing. */
+function closing(reply: Reply): Reply {
+  return { ...reply, headers: { ...reply.headers, Connection: 'close' } }
 }
 
 function toResponse(request: Request, reply: Reply): Response {
@@ -65,66 +85,4 @@ function toStream(body: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
       await iterator.return?.()
     },
   })
-}
-
-/** Pushes a body that the runtime wants pulled. */
-class FetchBody implements Body {
-  readonly #request: Request
-  readonly contentLength: number | undefined
-  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
-  #stopped = false
-  #unpause: (() => void) | undefined
-  #paused: Promise<void> | undefined
-
-  constructor(request: Request) {
-    this.#request = request
-    this.contentLength = contentLengthOf(request)
-  }
-
-  consume(sink: BodySink): void {
-    this.#reader = this.#request.body?.getReader()
-    void this.#pump(sink)
-  }
-
-  pause(): void {
-    this.#paused ??= new Promise((resolve) => (this.#unpause = resolve))
-  }
-
-  resume(): void {
-    this.#unpause?.()
-    this.#paused = undefined
-  }
-
-  stop(): void {
-    this.#stopped = true
-    this.resume()
-    void this.#reader?.cancel().catch(() => undefined)
-  }
-
-  async #pump(sink: BodySink): Promise<void> {
-    let receivedBytes = 0
-    try {
-      for (;;) {
-        const next = await this.#reader?.read()
-        if (this.#stopped) return
-        if (next === undefined || next.done) break
-        receivedBytes += next.value.length
-        sink.data(next.value)
-        await this.#paused
-      }
-    } catch {
-      if (!this.#stopped) sink.end({ kind: 'cut' })
-      return
-    }
-    // Some runtimes end the stream of a broken connection like that of a whole body.
-    const isWhole = this.contentLength === undefined || receivedBytes === this.contentLength
-    sink.end(isWhole ? { kind: 'complete', trailers: new Map() } : { kind: 'cut' })
-  }
-}
-
-function contentLengthOf(request: Request): number | undefined {
-  if (request.body === null) return 0
-  const text = request.headers.get('content-length')
-  if (text === null || !/^[0-9]+$/.test(text)) return undefined
-  return Math.min(Number(text), Number.MAX_SAFE_INTEGER)
 }

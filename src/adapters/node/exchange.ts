@@ -42,7 +42,7 @@ export class NodeExchange implements Exchange {
   }
 
   get isSecure(): boolean {
-    return 'encrypted' in this.#request.socket && this.#request.socket.encrypted === true
+    return 'encrypted' in this.#request.socket && this.#request.socket.encrypted
   }
 
   get peerAddress(): string | undefined {
