@@ -1,3 +1,4 @@
+import { Batch } from './batch.ts'
 import type { BufferHolder, MemoryBudget } from './memory-budget.ts'
 import type { Body } from './ports/body.ts'
 import type { Clock } from './ports/clock.ts'
@@ -17,7 +18,7 @@ export type IntakeEnd =
 
 export interface IntakeOptions {
   readonly body: Body
-  readonly appender: Appender
+  readonly appender: Pick<Appender, 'write'>
   readonly budget: MemoryBudget
   readonly ticker: Ticker
   readonly clock: Clock
@@ -51,8 +52,7 @@ export interface Pace {
  */
 export class Intake implements BufferHolder {
   readonly #options: IntakeOptions
-  #pending: Uint8Array[] = []
-  #pendingBytes = 0
+  #pending = new Batch()
   #receivedBytes = 0
   #sinceCheckpointBytes = 0
   #writing = false
@@ -79,7 +79,7 @@ export class Intake implements BufferHolder {
   }
 
   get heldBytes(): number {
-    return this.#writing && this.#flushSoon ? 0 : this.#pendingBytes
+    return this.#writing && this.#flushSoon ? 0 : this.#pending.bytes
   }
 
   /** Receives until the body ends. Never rejects: a failure is one of the ends. */
@@ -136,14 +136,13 @@ export class Intake implements BufferHolder {
     const room = roomBytes - this.#receivedBytes
     const kept = chunk.length <= room ? chunk : chunk.subarray(0, room)
     this.#receivedBytes += kept.length
-    this.#pending.push(kept)
-    this.#pendingBytes += kept.length
+    this.#pending.add(kept, this.#receivedBytes !== this.#options.body.contentLength)
     budget.take(kept.length)
     if (chunk.length > room) {
       this.#options.body.stop()
       return this.#finish({ kind: 'overflow' })
     }
-    if (this.#pendingBytes >= budget.flushBytes && !this.#writing) this.#write()
+    if (this.#pending.bytes >= budget.flushBytes && !this.#writing) this.#write()
     this.#regulate()
   }
 
@@ -151,7 +150,7 @@ export class Intake implements BufferHolder {
   #regulate(): void {
     if (this.#end !== undefined) return
     const { body, budget } = this.#options
-    const isFull = this.#writing && this.#pendingBytes >= budget.flushBytes
+    const isFull = this.#writing && this.#pending.bytes >= budget.flushBytes
     const mustWait = isFull || !budget.admits(this)
     if (mustWait === this.#paused) return
     this.#paused = mustWait
@@ -174,21 +173,24 @@ export class Intake implements BufferHolder {
   /** Starts one write of everything held, or settles when there is nothing left to do. */
   #write(): void {
     this.#flushSoon = false
-    if (this.#pendingBytes === 0 || this.#end?.kind === 'failed') return this.#settle()
+    if (this.#pending.bytes === 0 || this.#end?.kind === 'failed') return this.#settle()
     const batch = this.#pending
-    const bytes = this.#pendingBytes
-    this.#pending = []
-    this.#pendingBytes = 0
+    this.#pending = new Batch()
     this.#writing = true
-    const done = (): void => this.#written(bytes)
+    const done = (): void => {
+      batch.release()
+      this.#written(batch.bytes)
+    }
+    // Not released then: one of the two may still be reading.
     const failed = (error: unknown): void => {
       this.#fail(error)
-      this.#written(bytes)
+      this.#written(batch.bytes)
     }
     try {
       const { appender, digest } = this.#options
-      const hashed = digest?.update(batch)
-      const written = appender.write(batch)
+      const chunks = batch.take()
+      const hashed = digest?.update(chunks)
+      const written = appender.write(chunks)
       if (hashed === undefined && written === undefined) done()
       else void Promise.all([hashed, written]).then(done, failed)
     } catch (error) {
@@ -203,7 +205,7 @@ export class Intake implements BufferHolder {
     budget.give(bytes)
     // The budget may have asked for the next batch already; settling now would leave that write behind.
     if (this.#writing) return
-    const enough = this.#pendingBytes >= budget.flushBytes
+    const enough = this.#pending.bytes >= budget.flushBytes
     if (this.#end !== undefined || enough || this.#flushSoon) this.#write()
     this.#regulate()
     if (this.#sinceCheckpointBytes >= pace.checkpointBytes) this.#checkpoint()
@@ -212,9 +214,9 @@ export class Intake implements BufferHolder {
   #settle(): void {
     if (this.#end === undefined || this.#settled) return
     this.#settled = true
-    if (this.#pendingBytes > 0) this.#options.budget.give(this.#pendingBytes)
-    this.#pending = []
-    this.#pendingBytes = 0
+    if (this.#pending.bytes > 0) this.#options.budget.give(this.#pending.bytes)
+    this.#pending.release()
+    this.#pending = new Batch()
     this.#resolve(this.#end)
   }
 
@@ -237,7 +239,9 @@ export class Intake implements BufferHolder {
     // A sender that we hold back is not slow.
     if (moved || this.#paused || this.#writing) this.#lastDataMs = nowMs
     const idleMs = nowMs - this.#lastDataMs
-    if (idleMs >= pace.idleFlushMs && this.#pendingBytes > 0) this.flush()
+    // Whoever is held back is sent nothing more: its part of the memory goes to the store, even if the write that
+    // the others wait for hangs.
+    if ((idleMs >= pace.idleFlushMs || this.#paused) && this.#pending.bytes > 0) this.flush()
     if (nowMs - this.#lastCheckpointMs >= pace.checkpointMs) {
       this.#lastCheckpointMs = nowMs
       if (this.#sinceCheckpointBytes > 0) this.#checkpoint()

@@ -26,6 +26,11 @@ export class Lease {
     return this.#record
   }
 
+  /** False for an upload that is being created, until its first `update`. */
+  get isRecorded(): boolean {
+    return this.#birth === undefined
+  }
+
   get right(): WriteRight {
     const catalog = this.#catalog
     return {
@@ -92,9 +97,20 @@ export class Leases {
    *   `ERR_UPLOAD_NOT_FOUND` when there is no record, `ERR_SERVER_SHUTDOWN` while closing.
    */
   async hold<T>(id: UploadId, stop: Stop, work: (lease: Lease) => Promise<T>): Promise<T> {
-    if (this.#closing) throw new UploadError('ERR_SERVER_SHUTDOWN', { retryAfterSeconds: 5 })
+    this.#assertOpen()
     const leave = await this.#writers.enter(id, stop)
-    return this.#within(id, leave, work)
+    try {
+      // Whoever waited while the engine began to close was not asked to stop.
+      this.#assertOpen()
+      const record = await this.#acquire(id)
+      try {
+        return await work(new Lease(this.#catalog, record))
+      } finally {
+        await this.#catalog.release(id)
+      }
+    } finally {
+      leave()
+    }
   }
 
   /**
@@ -111,7 +127,7 @@ export class Leases {
     try {
       for (const id of ids) {
         const leave = this.#writers.tryEnter(id, () => undefined)
-        const acquired = leave === undefined ? 'busy' : await this.#tryAcquire(id)
+        const acquired = leave === undefined ? 'busy' : await this.#tryAcquire(id, leave)
         if (leave !== undefined && typeof acquired === 'object') {
           held.push({ lease: new Lease(this.#catalog, acquired), leave })
           continue
@@ -122,10 +138,8 @@ export class Leases {
       if (held.length > 0) await work(held.map(({ lease }) => lease))
       return busy
     } finally {
-      for (const { lease, leave } of held) {
-        await this.#catalog.release(lease.record.id)
-        leave()
-      }
+      await Promise.allSettled(held.map(({ lease }) => this.#catalog.release(lease.record.id)))
+      for (const { leave } of held) leave()
     }
   }
 
@@ -140,7 +154,7 @@ export class Leases {
     stop: Stop,
     work: (lease: Lease) => Promise<T>,
   ): Promise<T> {
-    if (this.#closing) throw new UploadError('ERR_SERVER_SHUTDOWN', { retryAfterSeconds: 5 })
+    this.#assertOpen()
     const leave = await this.#writers.enter(record.id, stop)
     try {
       return await work(new Lease(this.#catalog, record, birth))
@@ -166,17 +180,8 @@ export class Leases {
     return this.#closing
   }
 
-  async #within<T>(id: UploadId, leave: () => void, work: (lease: Lease) => Promise<T>): Promise<T> {
-    try {
-      const record = await this.#acquire(id)
-      try {
-        return await work(new Lease(this.#catalog, record))
-      } finally {
-        await this.#catalog.release(id)
-      }
-    } finally {
-      leave()
-    }
+  #assertOpen(): void {
+    if (this.#closing) throw new UploadError('ERR_SERVER_SHUTDOWN', { retryAfterSeconds: 5 })
   }
 
   async #acquire(id: UploadId): Promise<UploadRecord> {
@@ -189,10 +194,16 @@ export class Leases {
     }
   }
 
-  async #tryAcquire(id: UploadId): Promise<UploadRecord | 'busy' | 'missing'> {
-    if (await this.#catalog.heldElsewhere(id, false)) return 'busy'
-    const acquired = await this.#catalog.acquire(id)
-    return acquired.kind === 'held' ? acquired.record : acquired.kind
+  /** @param leave - Called when the catalog fails: the upload would stay locked for ever. */
+  async #tryAcquire(id: UploadId, leave: () => void): Promise<UploadRecord | 'busy' | 'missing'> {
+    try {
+      if (await this.#catalog.heldElsewhere(id, false)) return 'busy'
+      const acquired = await this.#catalog.acquire(id)
+      return acquired.kind === 'held' ? acquired.record : acquired.kind
+    } catch (error) {
+      leave()
+      throw error
+    }
   }
 
   async #askAgain(deadlineMs: number): Promise<void> {

@@ -11,6 +11,7 @@ const ACTIVE_MS = 10 * 60 * 1000
  * minutes gives its reservation up.
  */
 export class Reservations {
+  /** The longest silent first: an entry that is renewed moves to the end. */
   readonly #entries = new Map<UploadId, { bytes: number; activeMs: number }>()
   readonly #store: Store
   readonly #clock: Clock
@@ -22,21 +23,37 @@ export class Reservations {
   }
 
   /**
-   * Refuses bytes that cannot fit.
+   * Refuses bytes that cannot fit beside what others were promised.
    *
    * @throws {UploadError} `ERR_STORE_FULL`.
    */
   async check(id: UploadId, bytes: number): Promise<void> {
     if (this.#store.freeBytes === undefined || bytes === 0) return
-    const free = await this.#store.freeBytes()
-    if (bytes <= free - this.#others(id)) return
-    this.#dropSilent()
-    if (bytes > free - this.#others(id)) throw new UploadError('ERR_STORE_FULL', { retryAfterSeconds: 60 })
+    this.#assertFits(id, bytes, await this.#store.freeBytes())
   }
 
-  /** Notes that an upload is receiving and how much of it is still to come. */
-  reserve(id: UploadId, bytes: number): void {
+  /**
+   * Promises an upload the space for what is still to come of it.
+   *
+   * @throws {UploadError} `ERR_STORE_FULL`; an earlier promise ends.
+   */
+  async reserve(id: UploadId, bytes: number): Promise<void> {
+    if (this.#store.freeBytes === undefined || bytes === 0) return
+    const freeBytes = await this.#store.freeBytes()
+    // No await from here on: of two that ask at once only one may be promised the last bytes.
+    try {
+      this.#assertFits(id, bytes, freeBytes)
+    } catch (error) {
+      this.release(id)
+      throw error
+    }
+    this.progress(id, bytes)
+  }
+
+  /** Notes that an upload is active, and how much of it is still to come. */
+  progress(id: UploadId, bytes: number): void {
     this.release(id)
+    if (this.#store.freeBytes === undefined || bytes === 0) return
     this.#entries.set(id, { bytes, activeMs: this.#clock.nowMs() })
     this.#totalBytes += bytes
   }
@@ -48,12 +65,17 @@ export class Reservations {
     this.#entries.delete(id)
   }
 
-  #others(id: UploadId): number {
-    return this.#totalBytes - (this.#entries.get(id)?.bytes ?? 0)
+  #assertFits(id: UploadId, bytes: number, freeBytes: number): void {
+    this.#dropSilent()
+    const others = this.#totalBytes - (this.#entries.get(id)?.bytes ?? 0)
+    if (bytes > freeBytes - others) throw new UploadError('ERR_STORE_FULL', { retryAfterSeconds: 60 })
   }
 
   #dropSilent(): void {
-    const before = this.#clock.nowMs() - ACTIVE_MS
-    for (const [id, entry] of this.#entries) if (entry.activeMs < before) this.release(id)
+    const beforeMs = this.#clock.nowMs() - ACTIVE_MS
+    for (const [id, { activeMs }] of this.#entries) {
+      if (activeMs > beforeMs) return
+      this.release(id)
+    }
   }
 }

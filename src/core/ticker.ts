@@ -1,6 +1,6 @@
 import type { Clock } from './ports/clock.ts'
 
-/** Called every tick with the time since the tick before, in milliseconds. */
+/** Called every tick with the time, Unix time in milliseconds. */
 export type Tick = (nowMs: number) => void
 
 /**

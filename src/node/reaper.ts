@@ -15,16 +15,18 @@ export function startReaper(
   report: (error: unknown) => void,
 ): () => Promise<void> {
   const intervalMs = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, (expireAfterMs ?? LONGEST_MS) / 4))
+  const stopping = new AbortController()
   let sweeping: Promise<void> | undefined
   const timer = setInterval(() => {
     sweeping ??= engine
-      .sweep()
+      .sweep({ signal: stopping.signal })
       .catch(report)
       .finally(() => (sweeping = undefined))
   }, intervalMs)
   timer.unref()
   return async () => {
     clearInterval(timer)
+    stopping.abort()
     await sweeping
   }
 }

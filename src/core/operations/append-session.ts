@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts'
-import { UploadError } from '../errors.ts'
+import { isUploadError, UploadError } from '../errors.ts'
 import type { IntakeEnd } from '../intake.ts'
 import { Intake } from '../intake.ts'
 import type { Lease } from '../leases.ts'
@@ -87,8 +87,8 @@ export class AppendSession {
     onAccepted?.()
     const end = await intake.run(this.#ctx.clock.nowMs())
     if (end.kind === 'failed') {
-      // A full disk has still taken some bytes: they are kept where they can be recorded.
-      await this.#checkpoint().catch(() => undefined)
+      // A full disk has still taken some bytes: they are kept, unless the upload will not be.
+      if (this.#request.isCreation !== true) await this.#checkpoint().catch(() => undefined)
       throw await deactivateIfCorrupt(this.#ctx, this.#lease, end.error)
     }
     if (this.#isChecked()) {
@@ -98,13 +98,11 @@ export class AppendSession {
         throw verdict
       }
     }
-    if (end.kind === 'overflow' && this.#request.isCreation === true)
-      throw new UploadError('ERR_UPLOAD_SIZE_EXCEEDED')
+    if (end.kind === 'overflow' && this.#request.isCreation === true) throw overflowError(this.#length)
     return this.#record(end)
   }
 
   async close(): Promise<void> {
-    this.#ctx.reservations.release(this.#lease.record.id)
     await this.#appender.close().catch((error: unknown) => this.#ctx.report(error, this.#lease.record.id))
   }
 
@@ -117,6 +115,12 @@ export class AppendSession {
     const commit = await this.#appender.commit()
     if (this.#isChecked() || this.#reachesLength(commit.offset)) return
     await this.#lease.update({ ...commit, ...this.#declaredLength(), ...activity(this.#ctx) })
+    this.#ctx.reservations.progress(this.#lease.record.id, this.#stillToCome(commit.offset))
+  }
+
+  #stillToCome(offset: number): number {
+    const { offset: start, body } = this.#request
+    return Math.max(0, (this.#length ?? start + (body.contentLength ?? 0)) - offset)
   }
 
   get #length(): number | undefined {
@@ -136,7 +140,7 @@ export class AppendSession {
   /** What is wrong with promised bytes; `undefined` when the checksum fits. */
   async #verify(end: IntakeEnd, digest: Uint8Array | undefined): Promise<UploadError | undefined> {
     const { offset } = this.#lease.record
-    if (end.kind !== 'complete') return endError(end, offset)
+    if (end.kind !== 'complete') return endError(end, offset, this.#length)
     const { checksum, trailerChecksum } = this.#request
     try {
       const late = trailerChecksum?.(end.trailers)
@@ -155,7 +159,7 @@ export class AppendSession {
       }
       return undefined
     } catch (error) {
-      if (error instanceof UploadError) return error
+      if (isUploadError(error)) return error
       throw error
     }
   }
@@ -167,7 +171,7 @@ export class AppendSession {
   }
 
   async #record(end: IntakeEnd): Promise<UploadRecord> {
-    const isLengthOpen = this.#length === undefined
+    const length = this.#length
     const commit = await this.#appender.commit()
     const change = { ...commit, ...this.#declaredLength(), ...activity(this.#ctx) }
     // In tus the last byte ends the upload, even if the request then broke off or brought more: a client that HEAD
@@ -175,13 +179,42 @@ export class AppendSession {
     const done =
       this.#reachesLength(commit.offset) || (end.kind === 'complete' && this.#request.completes === 'at-end')
     const after = await (done ? finish(this.#ctx, this.#lease, change) : this.#lease.update(change))
-    const failure = endError(end, after.offset, isLengthOpen)
+    const failure = endError(end, after.offset, length)
     if (failure !== undefined) throw failure
     return after
   }
 }
 
-function endError(end: IntakeEnd, offset: number, isLengthOpen = false): UploadError | undefined {
+/** A complete upload takes no more bytes; a request without any is answered like the one that completed it. */
+export async function receiveNothing(
+  ctx: Context,
+  record: UploadRecord,
+  { body, onAccepted }: AppendRequest,
+  stopper: Stopper,
+): Promise<UploadRecord> {
+  if (body.contentLength === 0) return record
+  onAccepted?.()
+  const { budget, ticker, clock, pace } = ctx
+  // An intake although nothing is taken in: it gives up a body that does not come to its end.
+  const intake = new Intake({
+    body,
+    appender: { write: () => undefined },
+    budget,
+    ticker,
+    clock,
+    pace,
+    roomBytes: 0,
+    digest: undefined,
+    checkpoint: () => Promise.resolve(),
+  })
+  stopper.watch(intake)
+  if (stopper.reason !== undefined) throw stopError(stopper.reason, record.offset)
+  const failure = endError(await intake.run(clock.nowMs()), record.offset, record.length)
+  if (failure !== undefined) throw failure
+  return record
+}
+
+function endError(end: IntakeEnd, offset: number, length: number | undefined): UploadError | undefined {
   switch (end.kind) {
     case 'complete':
       return undefined
@@ -190,12 +223,18 @@ function endError(end: IntakeEnd, offset: number, isLengthOpen = false): UploadE
     case 'too-slow':
       return new UploadError('ERR_READ_TIMEOUT', { offset })
     case 'overflow':
-      return new UploadError(isLengthOpen ? 'ERR_MAX_SIZE_EXCEEDED' : 'ERR_UPLOAD_SIZE_EXCEEDED', { offset })
+      return overflowError(length, offset)
     case 'stopped':
       return stopError(end.reason, offset)
     case 'failed':
       throw end.error
   }
+}
+
+/** Content went past the length, or, while that is open, past what this server takes. */
+function overflowError(length: number | undefined, offset?: number): UploadError {
+  const code = length === undefined ? 'ERR_MAX_SIZE_EXCEEDED' : 'ERR_UPLOAD_SIZE_EXCEEDED'
+  return new UploadError(code, offset === undefined ? {} : { offset })
 }
 
 function stopError(reason: StopReason, offset: number): UploadError {
@@ -206,7 +245,7 @@ function stopError(reason: StopReason, offset: number): UploadError {
 
 /** Lost bytes cannot be had back: the upload is over rather than continued from a smaller offset. */
 async function deactivateIfCorrupt(ctx: Context, lease: Lease, error: unknown): Promise<unknown> {
-  if (error instanceof UploadError && error.code === 'ERR_CORRUPT_RECORD') {
+  if (isUploadError(error) && error.code === 'ERR_CORRUPT_RECORD') {
     ctx.report(error, lease.record.id)
     await lease.update({ status: 'failed', lastWriteAtMs: ctx.clock.nowMs() })
   }

@@ -6,7 +6,7 @@ import type { Checksum } from '../ports/digest.ts'
 import type { UploadRecord } from '../upload.ts'
 import { isExpired, isGone } from '../upload.ts'
 import type { UploadId } from '../upload-id.ts'
-import { AppendSession, Stopper } from './append-session.ts'
+import { AppendSession, receiveNothing, Stopper } from './append-session.ts'
 import type { CompletionRule } from './change.ts'
 import { activity, endsUpload } from './change.ts'
 import { verifiesChecksum } from './checksum.ts'
@@ -49,7 +49,7 @@ export async function append(ctx: Context, id: UploadId, request: AppendRequest)
   return ctx.leases.hold(id, stopper.stop, async (lease) => {
     if (lease.record.status === 'finishing') await completeFinishing(ctx, lease)
     admit(ctx, lease.record, request)
-    if (lease.record.status === 'complete') return appendNothing(lease.record, request)
+    if (lease.record.status === 'complete') return receiveNothing(ctx, lease.record, request, stopper)
     return receive(ctx, lease, request, stopper)
   })
 }
@@ -103,15 +103,23 @@ export async function receive(
   const length = request.length ?? lease.record.length
   if (request.body.contentLength === 0) return recordEmpty(ctx, lease, request, length)
   const room = roomFor(ctx, request.offset, length)
-  const expected = request.body.contentLength ?? (length === undefined ? 0 : room)
-  await ctx.reservations.check(lease.record.id, expected)
-  ctx.reservations.reserve(lease.record.id, expected)
-  const session = await AppendSession.open(ctx, lease, request, room)
+  const { id } = lease.record
+  await ctx.reservations.reserve(id, length === undefined ? (request.body.contentLength ?? 0) : room)
   try {
-    return await session.run(stopper)
+    const session = await AppendSession.open(ctx, lease, request, room)
+    try {
+      return await session.run(stopper)
+    } finally {
+      await session.close()
+    }
   } finally {
-    await session.close()
+    ctx.reservations.progress(id, stillToCome(lease.record))
   }
+}
+
+/** A client that sends its upload in many requests keeps its space between two of them. */
+function stillToCome({ status, length, offset }: UploadRecord): number {
+  return status === 'receiving' && length !== undefined ? length - offset : 0
 }
 
 /** An empty body stores nothing, but may declare the length, end the upload, and keeps it from expiring. */
@@ -130,23 +138,4 @@ async function recordEmpty(
   const change = { length, ...activity(ctx) }
   if (endsUpload(request.completes, record.offset, length)) return finish(ctx, lease, change)
   return lease.update(change)
-}
-
-/** A complete upload takes no more bytes; a request without any is answered like the one that completed it. */
-async function appendNothing(record: UploadRecord, request: AppendRequest): Promise<UploadRecord> {
-  const { body } = request
-  if (body.contentLength === 0) return record
-  request.onAccepted?.()
-  const isEmpty = await new Promise<boolean>((resolve) => {
-    body.consume({
-      data: (chunk) => {
-        if (chunk.length === 0) return
-        body.stop()
-        resolve(false)
-      },
-      end: () => resolve(true),
-    })
-  })
-  if (!isEmpty) throw new UploadError('ERR_UPLOAD_SIZE_EXCEEDED', { offset: record.offset })
-  return record
 }

@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts'
-import { UploadError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
+import { isUploadError, UploadError } from '../errors.ts'
 import type { Lease } from '../leases.ts'
 import type { Store } from '../ports/store.ts'
 import type { UploadRecord } from '../upload.ts'
@@ -7,10 +8,13 @@ import { isExpired, isGone } from '../upload.ts'
 import type { UploadId } from '../upload-id.ts'
 import { entomb } from './cancel.ts'
 import type { NewUpload } from './create.ts'
-import { newRecord } from './create.ts'
+import { discard, newRecord } from './create.ts'
 import { finish } from './finish.ts'
 
 type Concatenate = NonNullable<Store['concatenate']>
+
+/** Why a final can never be put together; any other failure may pass. */
+const PART_IS_LOST: ReadonlySet<ErrorCode> = new Set(['ERR_UPLOAD_NOT_FOUND', 'ERR_NOT_PARTIAL'])
 
 export interface ConcatenateRequest {
   readonly upload: Omit<NewUpload, 'length' | 'concat'>
@@ -41,12 +45,14 @@ export async function concatenate(ctx: Context, request: ConcatenateRequest): Pr
     () => undefined,
     async (lease) => {
       if (!parts.every((part) => part.status === 'complete')) {
-        return lease.update({ chore: 'settle' })
+        const waiting = await lease.update({ chore: 'settle' })
+        ctx.settler.addLater(waiting.id)
+        return waiting
       }
       try {
         return await assemble(ctx, lease, join, parts)
       } catch (error) {
-        await ctx.store.remove(record).catch((failure: unknown) => ctx.report(failure, record.id))
+        await discard(ctx, lease)
         throw error
       }
     },
@@ -67,8 +73,13 @@ export async function assembleIfReady(ctx: Context, record: UploadRecord): Promi
 export async function tryAssemble(ctx: Context, lease: Lease): Promise<UploadRecord> {
   const { record } = lease
   if (record.concat?.kind !== 'final' || record.status !== 'receiving') return record
+  // Whoever asked was told that it is gone: it must not come back.
+  if (isExpired(record, ctx.clock.nowMs())) {
+    await entomb(ctx, lease, 'expired')
+    return lease.record
+  }
   const parts = await partsOf(ctx, record.concat.parts).catch((error: unknown) => {
-    if (error instanceof UploadError) return undefined
+    if (isUploadError(error) && PART_IS_LOST.has(error.code)) return undefined
     throw error
   })
   if (parts === undefined) {

@@ -57,7 +57,7 @@ export async function create(ctx: Context, request: CreateRequest): Promise<Uplo
     try {
       return await receive(ctx, lease, append, stopper)
     } catch (error) {
-      if (leavesNothing(error)) await discard(ctx, lease)
+      if (!lease.isRecorded || leavesNothing(error)) await discard(ctx, lease)
       throw error
     }
   })
@@ -120,8 +120,10 @@ function leavesNothing(error: unknown): boolean {
   ].includes(error.code)
 }
 
-async function discard(ctx: Context, lease: Lease): Promise<void> {
+/** Takes a creation back that the client will not hear of. */
+export async function discard(ctx: Context, lease: Lease): Promise<void> {
   try {
+    ctx.reservations.release(lease.record.id)
     await lease.forget()
     await ctx.store.remove(lease.record)
   } catch (error) {

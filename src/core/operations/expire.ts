@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts'
+import type { FindRecord } from '../ports/store.ts'
 import type { UploadRecord, UploadStatus } from '../upload.ts'
 import { isExpired } from '../upload.ts'
 import { parseUploadId } from '../upload-id.ts'
@@ -19,6 +20,8 @@ export interface SweepOptions {
   /** Only tell what would be removed. */
   readonly dryRun?: boolean
   readonly onSwept?: (swept: Swept) => void
+  /** Ends the sweep at the next thing it would look at. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -36,6 +39,7 @@ export async function sweep(ctx: Context, options: SweepOptions = {}): Promise<v
 async function sweepExpired(ctx: Context, options: SweepOptions): Promise<void> {
   const nowMs = ctx.clock.nowMs()
   for await (const record of records(ctx, ['receiving', 'complete'], { expiresBeforeMs: nowMs })) {
+    if (options.signal?.aborted === true) return
     if (!isExpired(record, nowMs) || ctx.leases.isBusy(record.id)) continue
     options.onSwept?.({ kind: 'expired', name: record.id, sizeBytes: record.offset })
     if (options.dryRun === true) continue
@@ -49,6 +53,7 @@ async function sweepExpired(ctx: Context, options: SweepOptions): Promise<void> 
 async function sweepTombstones(ctx: Context, options: SweepOptions): Promise<void> {
   const lastWriteBeforeMs = ctx.clock.nowMs() - TOMBSTONE_MS
   for await (const record of records(ctx, ['cancelled', 'expired', 'failed'], { lastWriteBeforeMs })) {
+    if (options.signal?.aborted === true) return
     options.onSwept?.({ kind: 'tombstone', name: record.id, sizeBytes: 0 })
     if (options.dryRun === true) continue
     await ctx.store.remove(record)
@@ -58,12 +63,16 @@ async function sweepTombstones(ctx: Context, options: SweepOptions): Promise<voi
 }
 
 async function sweepOrphans(ctx: Context, options: SweepOptions): Promise<void> {
-  const isKnown = async (text: string): Promise<boolean> => {
+  const find: FindRecord = async (text) => {
     const id = parseUploadId(text)
+    if (id === undefined) return undefined
     // An upload that is being created may have bytes before it has a record.
-    return id !== undefined && (ctx.leases.isBusy(id) || (await ctx.catalog.get(id)) !== undefined)
+    if (ctx.leases.isBusy(id) || (await ctx.catalog.heldElsewhere(id, false))) return 'in-use'
+    const record = await ctx.catalog.get(id)
+    return record?.chore === undefined ? record : 'in-use'
   }
-  for await (const orphan of ctx.store.orphans?.(isKnown, ORPHAN_AGE_MS) ?? []) {
+  for await (const orphan of ctx.store.orphans?.(find, ORPHAN_AGE_MS) ?? []) {
+    if (options.signal?.aborted === true) return
     options.onSwept?.({ kind: 'orphan', name: orphan.name, sizeBytes: orphan.sizeBytes })
     if (options.dryRun !== true) await orphan.remove()
   }

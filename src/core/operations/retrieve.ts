@@ -31,7 +31,12 @@ export async function look(ctx: Context, id: UploadId): Promise<UploadRecord> {
   return record
 }
 
-/** Reads recorded bytes. Takes no lease: what is recorded never changes. */
+/**
+ * Reads recorded bytes. Takes no lease: what is recorded never changes, though it may be brought to another place
+ * while somebody reads it.
+ *
+ * @throws {RangeError} if the range goes past what is recorded.
+ */
 export function read(
   ctx: Context,
   record: UploadRecord,
@@ -40,5 +45,31 @@ export function read(
 ): AsyncIterable<Uint8Array> {
   const isInside = range.start >= 0 && range.start <= range.end && range.end <= record.offset
   if (!isInside) throw new RangeError('the range goes past the recorded bytes')
-  return ctx.store.read(record, range, signal)
+  return follow(ctx, record, range, signal)
+}
+
+async function* follow(
+  ctx: Context,
+  record: UploadRecord,
+  range: ByteRange,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let start = range.start
+  for (let known = record; ;) {
+    try {
+      for await (const chunk of ctx.store.read(known, { start, end: range.end }, signal)) {
+        start += chunk.length
+        yield chunk
+      }
+      return
+    } catch (error) {
+      const now = signal.aborted ? undefined : await ctx.catalog.get(record.id)
+      if (now === undefined || isGone(now) || isSamePlace(known, now)) throw error
+      known = now
+    }
+  }
+}
+
+function isSamePlace(one: UploadRecord, other: UploadRecord): boolean {
+  return JSON.stringify(one.placement.where) === JSON.stringify(other.placement.where)
 }

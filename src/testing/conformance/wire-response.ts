@@ -14,7 +14,7 @@ export class WireError extends Error {
   }
 }
 
-export type HeaderLine = readonly [name: string, value: string]
+type HeaderLine = readonly [name: string, value: string]
 
 /** The head of an answer: the status line and its fields as they came, duplicates apart. */
 export interface ResponseHead {

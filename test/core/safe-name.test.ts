@@ -1,6 +1,12 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { safeFileName, splitExtension } from '../../src/protocol/safe-name.ts'
+import {
+  cleanFileName,
+  isCleanText,
+  joinName,
+  safeFileName,
+  splitExtension,
+} from '../../src/core/safe-name.ts'
 
 const byteLength = (text: string): number => new TextEncoder().encode(text).length
 
@@ -39,13 +45,13 @@ describe('safeFileName', () => {
     ['COM1', '_COM1'],
     ['lpt\u00b2.x', '_lpt\u00b2.x'],
     ['CONIN$', '_CONIN$'],
+    ['clock$.txt', '_clock$.txt'],
     ['console.log', 'console.log'],
     ['\ud800x', '\ufffdx'],
     ['\ufeffx', 'x'],
-    ...['', ' ', '.', '..', '...', '/', '\\', '../..', '\u0000', '\u202e', '. . /'].map((name) => [
-      name,
-      'upload',
-    ]),
+    ...['', ' ', '.', '..', '...', '/', '\\', '../..', '\u0000', '\u202e', '. . /', '___', '?*|'].map(
+      (name) => [name, 'upload'],
+    ),
   ])('%j', (name, expected) => {
     expect(safeFileName(name)).toBe(expected)
   })
@@ -101,6 +107,8 @@ describe('safeFileName', () => {
         expect(safe).not.toMatch(/^[.\s]|[.\s]$/)
         expect(safe).not.toMatch(/^(?:con|prn|aux|nul|com[0-9]|lpt[0-9]) *(?:\.|$)/i)
         expect(safeFileName(safe, { maxBytes })).toBe(safe)
+        expect(cleanFileName(text, { maxBytes }) ?? 'upload').toBe(safe)
+        expect(isCleanText(safe)).toBe(true)
       }),
       { numRuns: 500 },
     )
@@ -114,11 +122,38 @@ describe('splitExtension', () => {
     ['a', 'a', ''],
     ['.bashrc', '.bashrc', ''],
     ['a.', 'a.', ''],
+    [
+      '\u0444\u0430\u0439\u043b.\u0442\u0435\u043a\u0441\u0442',
+      '\u0444\u0430\u0439\u043b',
+      '.\u0442\u0435\u043a\u0441\u0442',
+    ],
+    ['x.\u6587\u66f8\u6587\u66f8\u6587\u66f8\u6587', 'x.\u6587\u66f8\u6587\u66f8\u6587\u66f8\u6587', ''],
+    ['x.a b', 'x.a b', ''],
     ['', '', ''],
     ['v1.0 of the plan', 'v1.0 of the plan', ''],
     ['x.aaaaaaaaaaaaaaaaa', 'x.aaaaaaaaaaaaaaaaa', ''],
-    ['x.\u00e9', 'x.\u00e9', ''],
+    ['x.\u00e9', 'x', '.\u00e9'],
   ])('%j', (name, base, ext) => {
     expect(splitExtension(name)).toEqual({ base, ext })
   })
+})
+
+test('joinName shortens the name, never the ending, and leaves no space before it', () => {
+  expect(joinName('report', '.pdf')).toBe('report.pdf')
+  expect(joinName('x'.repeat(300), ' (2).pdf')).toBe(`${'x'.repeat(192)} (2).pdf`)
+  expect(joinName('\u{1f600}'.repeat(3), '.png', 15)).toBe('\u{1f600}\u{1f600}.png')
+  expect(joinName('ab  cd', '.x', 6)).toBe('ab.x')
+})
+
+test.each([
+  ['plain text 1', true],
+  ['re\u0301sume\u0301', true],
+  ['a/b', false],
+  ['a\\b', false],
+  ['a:b', false],
+  ['a\u0000', false],
+  ['a\u202e', false],
+  ['\ud800', false],
+])('isCleanText(%j) is %s', (text, expected) => {
+  expect(isCleanText(text)).toBe(expected)
 })
