@@ -126,7 +126,7 @@ export class Leases {
     const held: { lease: Lease; leave: () => void }[] = []
     try {
       for (const id of ids) {
-        const leave = this.#writers.tryEnter(id, () => undefined)
+        const leave = this.#writers.tryEnter(id)
         const acquired = leave === undefined ? 'busy' : await this.#tryAcquire(id, leave)
         if (leave !== undefined && typeof acquired === 'object') {
           held.push({ lease: new Lease(this.#catalog, acquired), leave })

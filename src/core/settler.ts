@@ -1,14 +1,14 @@
-import type { Lease, Leases } from './leases.ts'
+import type { DoChores } from './settler-lane.ts'
+import { SettlerLane } from './settler-lane.ts'
+import type { Leases } from './leases.ts'
 import type { Catalog } from './ports/catalog.ts'
 import type { Clock } from './ports/clock.ts'
+import type { UploadRecord } from './upload.ts'
 import type { UploadId } from './upload-id.ts'
 
-const BATCH_DELAY_MS = 100
-const RETRY_DELAY_MS = 5000
-const BATCH_UPLOADS = 256
-
-/** Does what is left to do for uploads that this process now holds; reports failures itself. */
-export type DoChores = (leases: readonly Lease[]) => Promise<void>
+const PAGE = 256
+/** Copying more than this takes long enough to be noticed by those who wait behind it. */
+const LARGE_BYTES = 8 * 1024 * 1024
 
 interface Parts {
   readonly catalog: Catalog
@@ -20,77 +20,55 @@ interface Parts {
 /**
  * Sees to what is left after an answer: final places of small uploads in batches, flattening, freeing what was
  * terminated, assembling finals. Each chore stands in the record, so a restart finds it again.
+ *
+ * Large copies have a lane of their own: small uploads become files within a second, whatever else goes on.
  */
 export class Settler {
-  readonly #parts: Parts
-  readonly #waiting = new Set<UploadId>()
-  #doChores: DoChores = () => Promise.resolve()
-  #cancelTimer: (() => void) | undefined
-  #running: Promise<void> | undefined
-  #closed = false
+  readonly #catalog: Catalog
+  readonly #quick: SettlerLane
+  readonly #large: SettlerLane
 
   constructor(parts: Parts) {
-    this.#parts = parts
+    this.#catalog = parts.catalog
+    this.#quick = new SettlerLane(parts, PAGE)
+    this.#large = new SettlerLane(parts, 1)
   }
 
   /** The operations need the settler and the settler needs them: they are handed in once both exist. */
   start(doChores: DoChores): void {
-    this.#doChores = doChores
+    this.#quick.start(doChores)
+    this.#large.start(doChores)
   }
 
   /** Takes up an upload whose record says that something is left to do. */
-  add(id: UploadId): void {
-    this.#waiting.add(id)
-    this.#schedule(BATCH_DELAY_MS)
+  add(record: UploadRecord): void {
+    this.#laneOf(record).add(record.id)
   }
 
   /** Takes an upload up again after a while: what it needs is not there yet. */
-  addLater(id: UploadId): void {
-    if (this.#closed) return
-    this.#parts.clock.after(RETRY_DELAY_MS, () => this.add(id))
+  addLater(record: UploadRecord): void {
+    this.#laneOf(record).addLater(record.id)
   }
 
   /** Takes up everything that an earlier run, here or in another process, has left behind. */
   async recover(): Promise<void> {
     let after: UploadId | undefined
     for (;;) {
-      const page = await this.#parts.catalog.list({ withChore: true, after, limit: BATCH_UPLOADS })
-      for (const record of page) this.#waiting.add(record.id)
-      if (page.length < BATCH_UPLOADS) break
+      const page = await this.#catalog.list({ withChore: true, after, limit: PAGE })
+      for (const record of page) this.#laneOf(record).add(record.id, 0)
+      if (page.length < PAGE) return
       after = page.at(-1)?.id
     }
-    this.#schedule(0)
   }
 
-  /** Ends the batch under way and does one more; what is left then is found at the next start. */
+  /** Does one more batch of what is quick. A large copy is not waited for: the next start begins it anew. */
   async close(): Promise<void> {
-    this.#closed = true
-    this.#cancelTimer?.()
-    await this.#running
-    await this.#runBatch()
+    this.#large.abandon()
+    await this.#quick.close()
   }
 
-  #schedule(delayMs: number): void {
-    const busy = this.#cancelTimer !== undefined || this.#running !== undefined
-    if (busy || this.#closed || this.#waiting.size === 0) return
-    this.#cancelTimer = this.#parts.clock.after(delayMs, () => {
-      this.#cancelTimer = undefined
-      this.#running = this.#runBatch().finally(() => {
-        this.#running = undefined
-        this.#schedule(BATCH_DELAY_MS)
-      })
-    })
-  }
-
-  async #runBatch(): Promise<void> {
-    const ids = [...this.#waiting].slice(0, BATCH_UPLOADS)
-    for (const id of ids) this.#waiting.delete(id)
-    try {
-      const busy = await this.#parts.leases.tryHoldAll(ids, this.#doChores)
-      for (const id of busy) this.addLater(id)
-    } catch (error) {
-      for (const id of ids) this.addLater(id)
-      this.#parts.report(error)
-    }
+  #laneOf({ status, chore, offset, placement }: UploadRecord): SettlerLane {
+    const isCopy = status === 'complete' && chore === 'settle' && placement.inline === undefined
+    return isCopy && offset > LARGE_BYTES ? this.#large : this.#quick
   }
 }

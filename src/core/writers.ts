@@ -9,7 +9,7 @@ export type StopReason = 'pre-empted' | 'shutdown'
 export type Stop = (reason: StopReason) => void
 
 interface Holder {
-  readonly stop: Stop
+  readonly stop: Stop | undefined
   /** Resolves when the holder has left. */
   readonly left: Promise<void>
   leave(): void
@@ -54,8 +54,12 @@ export class Writers {
     }
   }
 
-  /** Like `enter`, without waiting and without disturbing anybody. */
-  tryEnter(id: UploadId, stop: Stop): (() => void) | undefined {
+  /**
+   * Like `enter`, without waiting and without disturbing anybody.
+   *
+   * @param stop - Absent for a chore: it cannot be stopped, and `stopAll` does not wait for it.
+   */
+  tryEnter(id: UploadId, stop?: Stop): (() => void) | undefined {
     if (this.#holders.has(id)) return undefined
     const holder = makeHolder(stop)
     this.#holders.set(id, holder)
@@ -73,20 +77,20 @@ export class Writers {
   async quiesce(id: UploadId, reason: StopReason, deadlineMs?: number): Promise<void> {
     const holder = this.#holders.get(id)
     if (holder === undefined) return
-    holder.stop(reason)
+    holder.stop?.(reason)
     const leftMs = (deadlineMs ?? this.#clock.nowMs() + this.#waitMs) - this.#clock.nowMs()
     await this.#within(holder.left, leftMs)
   }
 
   /** Another process wants to write: the holder stops, nobody waits here. */
   yieldTo(id: UploadId): void {
-    this.#holders.get(id)?.stop('pre-empted')
+    this.#holders.get(id)?.stop?.('pre-empted')
   }
 
   /** Asks everybody to stop and waits for all of them, at most `waitMs` milliseconds. */
   async stopAll(waitMs: number): Promise<void> {
-    const holders = [...this.#holders.values()]
-    for (const holder of holders) holder.stop('shutdown')
+    const holders = [...this.#holders.values()].filter(({ stop }) => stop !== undefined)
+    for (const holder of holders) holder.stop?.('shutdown')
     const all = Promise.all(holders.map((holder) => holder.left))
     await this.#within(all, waitMs).catch(() => undefined)
   }
@@ -104,7 +108,7 @@ export class Writers {
   }
 }
 
-function makeHolder(stop: Stop): Holder {
+function makeHolder(stop: Stop | undefined): Holder {
   let leave = (): void => undefined
   // The promise is made only for somebody who waits: nearly every request meets nobody.
   let left: Promise<void> | undefined

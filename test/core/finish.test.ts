@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { memoryCatalog } from '../../src/catalogs/memory/index.ts'
+import { UploadError } from '../../src/core/errors.ts'
 import type { FinishOutcome, Store } from '../../src/core/ports/store.ts'
 import type { UploadRecord } from '../../src/core/upload.ts'
 import { memoryStore } from '../../src/stores/memory/index.ts'
@@ -173,6 +174,50 @@ describe('what takes long is done after the answer', () => {
     expect(await holds).toBe('none')
     await one.clock.advance(6000)
     expect(finishing.calls).toEqual([[id]])
+  })
+
+  test('a large copy does not hold small ones up, and shutdown does not wait for it', async () => {
+    const clock = new FakeClock()
+    const copying = gate()
+    const finished: number[] = []
+    const store = withFaults(memoryStore({ clock }), {
+      finishing: (record) => (record.placement.where === FINAL.where ? 'none' : 'after-answer'),
+      async finish(records) {
+        if (records.some(({ offset }) => offset > 1000)) await copying.passed
+        finished.push(...records.map(({ offset }) => offset))
+        return records.map((): FinishOutcome => ({ ok: true, placement: FINAL }))
+      },
+      tidy: () => Promise.resolve(),
+    })
+    const one = rig({ clock, store, catalog: lasting(memoryCatalog()) })
+    const size = 9 * 1024 * 1024
+    const large = await one.engine.create(creation({ length: size, content: bytes(size) }))
+    await one.engine.create(creation({ length: 10, content: bytes(10) }))
+    await clock.advance(300)
+    await one.engine.create(creation({ length: 20, content: bytes(20) }))
+    await clock.advance(300)
+    expect(finished).toEqual([10, 20])
+    await one.engine.close(1000)
+    copying.open()
+    expect((await recorded(one, large.id)).chore).toBe('settle')
+    expect(one.reports).toEqual([])
+  })
+
+  test('bytes that are lost are not tried for again and again', async () => {
+    const { one, finishing } = setup('after-answer')
+    const { id } = await one.engine.create(creation({ length: 1000, content: CONTENT }))
+    let calls = 0
+    const lost = withFaults(finishing.store, {
+      async finish(records) {
+        calls += 1
+        return records.map((): FinishOutcome => ({ ok: false, error: new UploadError('ERR_CORRUPT_RECORD') }))
+      },
+    })
+    const next = rig({ clock: one.clock, store: lost, catalog: one.catalog })
+    await next.engine.recover()
+    await one.clock.advance(20_000)
+    expect(calls).toBe(1)
+    expect((await recorded(next, id)).chore).toBeUndefined()
   })
 
   test('shutdown does it at once', async () => {

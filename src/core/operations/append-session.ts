@@ -115,7 +115,11 @@ export class AppendSession {
     const commit = await this.#appender.commit()
     if (this.#isChecked() || this.#reachesLength(commit.offset)) return
     await this.#lease.update({ ...commit, ...this.#declaredLength(), ...activity(this.#ctx) })
-    this.#ctx.reservations.progress(this.#lease.record.id, this.#stillToCome(commit.offset))
+    const { reservations } = this.#ctx
+    const { id } = this.#lease.record
+    reservations.progress(id, this.#stillToCome(commit.offset))
+    // Without a length nothing was promised at the start: the disk is looked at on the way.
+    if (this.#length === undefined) await reservations.check(id, this.#ctx.pace.checkpointBytes)
   }
 
   #stillToCome(offset: number): number {

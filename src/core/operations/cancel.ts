@@ -47,7 +47,7 @@ export async function entomb(
   } catch (error) {
     // The upload is gone for everybody; its bytes are freed at the next attempt.
     ctx.report(error, lease.record.id)
-    ctx.settler.addLater(lease.record.id)
+    ctx.settler.addLater(lease.record)
   }
 }
 

@@ -24,9 +24,9 @@ async function doOne(ctx: Context, lease: Lease): Promise<void> {
   try {
     if (chore === 'remove') await removeBytes(ctx, lease)
     else if (status === 'finishing') await completeFinishing(ctx, lease)
-    else if ((await tryAssemble(ctx, lease)).status === 'receiving') ctx.settler.addLater(id)
+    else if ((await tryAssemble(ctx, lease)).status === 'receiving') ctx.settler.addLater(lease.record)
   } catch (error) {
     ctx.report(error, id)
-    ctx.settler.addLater(id)
+    ctx.settler.addLater(lease.record)
   }
 }

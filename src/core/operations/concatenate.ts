@@ -46,7 +46,7 @@ export async function concatenate(ctx: Context, request: ConcatenateRequest): Pr
     async (lease) => {
       if (!parts.every((part) => part.status === 'complete')) {
         const waiting = await lease.update({ chore: 'settle' })
-        ctx.settler.addLater(waiting.id)
+        ctx.settler.addLater(waiting)
         return waiting
       }
       try {

@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts'
+import { isUploadError } from '../errors.ts'
 import type { Lease } from '../leases.ts'
 import type { RecordChange } from '../ports/catalog.ts'
 import type { UploadRecord } from '../upload.ts'
@@ -23,7 +24,7 @@ export async function finish(ctx: Context, lease: Lease, change: RecordChange): 
   if (plan === 'none') return lease.update(finished, events)
   if (plan === 'after-answer') {
     const record = await lease.update({ ...finished, chore: 'settle' }, events)
-    ctx.settler.add(record.id)
+    ctx.settler.add(record)
     return record
   }
   await lease.update({ ...finished, status: 'finishing', chore: 'settle' })
@@ -55,7 +56,7 @@ export async function completeFinishing(ctx: Context, lease: Lease): Promise<Upl
   const before = lease.record
   const [outcome] = await ctx.store.finish([before])
   if (outcome === undefined || !outcome.ok) {
-    ctx.settler.addLater(before.id)
+    ctx.settler.addLater(before)
     throw outcome?.error ?? new Error('the store gave no outcome')
   }
   const events = ctx.events('post-finish', before)
@@ -80,7 +81,10 @@ export async function settleComplete(ctx: Context, leases: readonly Lease[]): Pr
         await ctx.store.tidy(before, outcome.placement)
       } catch (error) {
         ctx.report(error, before.id)
-        ctx.settler.addLater(before.id)
+        // Bytes that are gone do not come back by trying again.
+        if (isUploadError(error) && error.code === 'ERR_CORRUPT_RECORD')
+          await lease.update({ chore: undefined })
+        else ctx.settler.addLater(before)
       }
     }),
   )

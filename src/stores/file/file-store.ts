@@ -27,6 +27,9 @@ import { Settler } from './settler.ts'
 import { dataSyncGate } from './sync-gate.ts'
 import type { Workshop } from './workshop.ts'
 
+/** Larger copies do not go to the worker: it does one batch after the other, and small uploads would wait. */
+const WORKER_MAX_BYTES = 8 * 1024 * 1024
+
 /** A file store's options, checked, with its directories made. */
 export interface FileStoreConfig {
   readonly dir: string
@@ -104,17 +107,17 @@ export class FileStore implements Store {
 
   async finish(records: readonly UploadRecord[]): Promise<readonly FinishOutcome[]> {
     const outcomes: FinishOutcome[] = []
-    const links: Task[] = []
-    const copies: Task[] = []
+    const here: Task[] = []
+    const inWorker: Task[] = []
     for (const [index, record] of records.entries()) {
       const task = this.#taskFor(record, index)
       if ('ok' in task) outcomes[index] = task
-      else if (task.linkable) links.push(task)
-      else copies.push(task)
+      else if (task.linkable || task.job.size > WORKER_MAX_BYTES) here.push(task)
+      else inWorker.push(task)
     }
     await Promise.all([
-      this.#settle(links, outcomes, (settler, jobs) => settler.settleHere(jobs)),
-      this.#settle(copies, outcomes, (settler, jobs) => settler.settle(jobs)),
+      this.#settle(here, outcomes, (settler, jobs) => settler.settleHere(jobs)),
+      this.#settle(inWorker, outcomes, (settler, jobs) => settler.settle(jobs)),
     ])
     return outcomes
   }
