@@ -163,11 +163,17 @@ export class Leases {
     }
   }
 
-  /** Stops whoever writes the upload, here or in another process, and waits until it has stored what it had. */
-  async quiesce(id: UploadId): Promise<void> {
+  /**
+   * Stops whoever writes the upload, here or in another process, and waits until it has stored what it had.
+   *
+   * @returns False when there was certainly nobody.
+   */
+  async quiesce(id: UploadId): Promise<boolean> {
+    if (this.#catalog.isAlone && !this.#writers.isBusy(id)) return false
     await this.#writers.quiesce(id, 'pre-empted')
     const deadlineMs = this.#clock.nowMs() + this.#writers.waitMs
     while (await this.#catalog.heldElsewhere(id, true)) await this.#askAgain(deadlineMs)
+    return true
   }
 
   /** No new leases from now on; asks all holders to store what they have and waits for them. */

@@ -42,6 +42,7 @@ export function memoryCatalog(options: MemoryCatalogOptions = {}): Catalog {
 class MemoryCatalog implements Catalog {
   readonly durability: Durability
   readonly writer: string
+  readonly isAlone = true
   readonly outbox: Outbox
   readonly #records = new Map<UploadId, UploadRecord>()
   readonly #ids = new SortedIds()

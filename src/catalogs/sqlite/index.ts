@@ -171,6 +171,10 @@ class SqliteCatalog implements Catalog {
     return this.#membership.writer
   }
 
+  get isAlone(): boolean {
+    return this.#membership.isAlone
+  }
+
   get(id: UploadId): UploadRecord | undefined {
     this.#assertOpen()
     return this.#reader.get(id)

@@ -78,6 +78,11 @@ export class Membership {
     return `${this.#name}.${this.#expulsions}`
   }
 
+  /** Leases live in memory here, because nobody else takes part. */
+  get isAlone(): boolean {
+    return this.#mode === 'solo'
+  }
+
   onWanted(listener: (id: UploadId) => void): void {
     this.#wantedListeners.push(listener)
   }

@@ -85,6 +85,8 @@ export interface Catalog {
   readonly durability: Durability
   /** Names this process among those that share the catalog. May change when leases were lost: never keep it. */
   readonly writer: string
+  /** Whether no other process can change a record at this moment. */
+  readonly isAlone: boolean
   get(id: UploadId): UploadRecord | undefined | Promise<UploadRecord | undefined>
   /** @throws {UploadError} `ERR_UPLOAD_EXISTS` if the id is taken. */
   insert(record: UploadRecord, events?: readonly UploadEvent[]): Promise<void>
