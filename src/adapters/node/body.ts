@@ -23,8 +23,8 @@ export class NodeBody implements Body {
     request.on('end', () => this.#end(this.#isWhole()))
     // After a lost connection there is an `error` or `aborted`, and always a `close`.
     request.on('error', () => undefined)
-    request.on('close', () => this.#end(false))
-    if (request.destroyed) queueMicrotask(() => this.#end(false))
+    request.on('close', () => this.#cut())
+    if (request.destroyed) queueMicrotask(() => this.#cut())
   }
 
   pause(): void {
@@ -44,6 +44,17 @@ export class NodeBody implements Body {
   readonly #data = (chunk: Uint8Array): void => {
     this.#receivedBytes += chunk.length
     this.#sink?.data(chunk)
+  }
+
+  /** A request that was paused when its connection went still holds what had arrived: that counts as received. */
+  #cut(): void {
+    this.#request.off('data', this.#data)
+    for (;;) {
+      const chunk: unknown = this.#sink === undefined ? null : this.#request.read()
+      if (!(chunk instanceof Uint8Array)) break
+      this.#data(chunk)
+    }
+    this.#end(false)
   }
 
   #end(isWhole: boolean): void {
