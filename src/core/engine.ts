@@ -1,5 +1,4 @@
 import type { Context, EventType, Limits } from './context.ts'
-import { UploadError } from './errors.ts'
 import type { Pace } from './intake.ts'
 import { Leases } from './leases.ts'
 import { MemoryBudget } from './memory-budget.ts'
@@ -162,9 +161,4 @@ async function close(ctx: Context, waitMs: number): Promise<void> {
   await ctx.settler.close()
   await ctx.store.close()
   await ctx.catalog.close()
-}
-
-/** What an operation throws while the engine closes; adapters use it for requests that come too late. */
-export function shutdownError(): UploadError {
-  return new UploadError('ERR_SERVER_SHUTDOWN', { retryAfterSeconds: 5 })
 }

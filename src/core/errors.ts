@@ -165,3 +165,8 @@ export function isUploadError(value: unknown): value is UploadError {
 export function toUploadError(error: unknown): UploadError {
   return isUploadError(error) ? error : new UploadError('ERR_INTERNAL_SERVER_ERROR', {}, { cause: error })
 }
+
+/** What requests get while the engine closes. */
+export function shutdownError(details: ErrorDetails = {}): UploadError {
+  return new UploadError('ERR_SERVER_SHUTDOWN', { ...details, retryAfterSeconds: 5 })
+}

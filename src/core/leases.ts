@@ -1,4 +1,4 @@
-import { UploadError } from './errors.ts'
+import { shutdownError, UploadError } from './errors.ts'
 import type { Catalog, Guard, RecordChange, UploadEvent } from './ports/catalog.ts'
 import type { Clock } from './ports/clock.ts'
 import type { WriteRight } from './ports/store.ts'
@@ -187,7 +187,7 @@ export class Leases {
   }
 
   #assertOpen(): void {
-    if (this.#closing) throw new UploadError('ERR_SERVER_SHUTDOWN', { retryAfterSeconds: 5 })
+    if (this.#closing) throw shutdownError()
   }
 
   async #acquire(id: UploadId): Promise<UploadRecord> {

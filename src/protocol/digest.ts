@@ -69,13 +69,6 @@ export function isDigestAlgorithm(name: string): name is DigestAlgorithm {
   return Object.hasOwn(DIGEST_BYTES, name)
 }
 
-/** Compares two digests. The time taken depends on their lengths only, not on where they differ. */
-export function digestsEqual(left: Uint8Array, right: Uint8Array): boolean {
-  let difference = left.length ^ right.length
-  for (let index = 0; index < left.length; index++) difference |= (left[index] ?? 0) ^ (right[index] ?? 0)
-  return difference === 0
-}
-
 function refusal(code: ChecksumFailure['code'], reason: string): ChecksumFailure {
   return { ok: false, code, reason }
 }

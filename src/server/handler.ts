@@ -1,6 +1,5 @@
 import type { Engine } from '../core/engine.ts'
-import { shutdownError } from '../core/engine.ts'
-import { toUploadError, UploadError } from '../core/errors.ts'
+import { shutdownError, toUploadError, UploadError } from '../core/errors.ts'
 import { parseHost } from '../protocol/host.ts'
 import type { CorsOptions } from './cors.ts'
 import { makeCors } from './cors.ts'

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { sqliteCatalog } from '../../src/catalogs/sqlite/index.ts'
-import { systemClock } from '../../src/catalogs/sqlite/system-clock.ts'
+import { systemClock } from '../../src/core/system-clock.ts'
 import type { Acquired } from '../../src/core/ports/catalog.ts'
 import type { Clock } from '../../src/core/ports/clock.ts'
 import type { UploadRecord } from '../../src/core/upload.ts'

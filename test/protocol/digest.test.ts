@@ -3,7 +3,6 @@ import { encodeBase64 } from '../../src/protocol/base64.ts'
 import {
   CHECKSUM_ALGORITHMS,
   DIGEST_BYTES,
-  digestsEqual,
   isDigestAlgorithm,
   parseUploadChecksum,
 } from '../../src/protocol/digest.ts'
@@ -68,14 +67,4 @@ test('isDigestAlgorithm knows own names only', () => {
     false,
     false,
   ])
-})
-
-test('digestsEqual compares every byte and the length', () => {
-  const digest = Uint8Array.of(1, 2, 3)
-  expect(digestsEqual(digest, Uint8Array.of(1, 2, 3))).toBe(true)
-  for (const other of [[0, 2, 3], [1, 2, 4], [1, 2], [1, 2, 3, 0], []]) {
-    expect(digestsEqual(digest, Uint8Array.from(other))).toBe(false)
-    expect(digestsEqual(Uint8Array.from(other), digest)).toBe(false)
-  }
-  expect(digestsEqual(Uint8Array.of(1, 0), Uint8Array.of(1))).toBe(false)
 })

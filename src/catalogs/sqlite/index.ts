@@ -10,6 +10,7 @@ import type {
   UploadEvent,
 } from '../../core/ports/catalog.ts'
 import type { Clock } from '../../core/ports/clock.ts'
+import { systemClock } from '../../core/system-clock.ts'
 import type { Durability, UploadRecord } from '../../core/upload.ts'
 import type { UploadId } from '../../core/upload-id.ts'
 import { CommitQueue } from './commit-queue.ts'
@@ -23,7 +24,6 @@ import { Reader } from './reader.ts'
 import { giveUpUnsynced } from './reboot.ts'
 import { changeValues, eventValues, inlineBytes, insertValues } from './record-row.ts'
 import { assertKnownSchema, migrate } from './schema.ts'
-import { systemClock } from './system-clock.ts'
 import { sameThread, startWorker, type WriterEvents } from './writer-thread.ts'
 
 export type { ProcessIdentity, Processes } from './processes.ts'

@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts'
-import { isUploadError, UploadError } from '../errors.ts'
+import { isUploadError, shutdownError, UploadError } from '../errors.ts'
 import type { IntakeEnd } from '../intake.ts'
 import { Intake } from '../intake.ts'
 import type { Lease } from '../leases.ts'
@@ -242,9 +242,7 @@ function overflowError(length: number | undefined, offset?: number): UploadError
 }
 
 function stopError(reason: StopReason, offset: number): UploadError {
-  return reason === 'shutdown'
-    ? new UploadError('ERR_SERVER_SHUTDOWN', { offset, retryAfterSeconds: 5 })
-    : new UploadError('ERR_UPLOAD_STOPPED', { offset })
+  return reason === 'shutdown' ? shutdownError({ offset }) : new UploadError('ERR_UPLOAD_STOPPED', { offset })
 }
 
 /** Lost bytes cannot be had back: the upload is over rather than continued from a smaller offset. */

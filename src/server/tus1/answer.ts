@@ -73,6 +73,7 @@ function lengthField(length: number | undefined, isWaiting: boolean): Readonly<R
   return isWaiting ? {} : { [ANSWER_FIELD.uploadDeferLength]: '1' }
 }
 
-function expiryField(expiresAtMs: number | undefined): Readonly<Record<string, string>> {
+/** `Upload-Expires`, while the upload can expire. */
+export function expiryField(expiresAtMs: number | undefined): Readonly<Record<string, string>> {
   return expiresAtMs === undefined ? {} : { [ANSWER_FIELD.uploadExpires]: formatHttpDate(expiresAtMs) }
 }

@@ -5,7 +5,7 @@ import type { UploadConcat } from '../../protocol/tus1/headers.ts'
 import { ANSWER_FIELD, FIELD, isOffsetOctetStream, parseUploadConcat } from '../../protocol/tus1/headers.ts'
 import { resolveConcatUrl } from '../../protocol/upload-url.ts'
 import type { Exchange, Reply } from '../exchange.ts'
-import { emptyReply, progressFields, retrievalFields } from './answer.ts'
+import { emptyReply, expiryField, progressFields } from './answer.ts'
 import { checkContentType, declaredLength, metadataFields, promisedChecksum } from './fields.ts'
 import type { Tus1Parts } from './server.ts'
 
@@ -28,7 +28,7 @@ export async function createUpload(parts: Tus1Parts, exchange: Exchange): Promis
         : { ...promised, body: exchange.body, onAccepted: () => exchange.sendContinue() },
   })
   const isUpload = hasContent || isOffsetOctetStream(exchange.header(FIELD.contentType))
-  return created(parts, exchange, record, isUpload ? progressFields(record) : retrievalOfExpiry(record))
+  return created(parts, exchange, record, isUpload ? progressFields(record) : expiryField(record.expiresAtMs))
 }
 
 async function createFinal(parts: Tus1Parts, exchange: Exchange, urls: readonly string[]): Promise<Reply> {
@@ -38,7 +38,7 @@ async function createFinal(parts: Tus1Parts, exchange: Exchange, urls: readonly 
     upload: { dialect: 'tus1', metadata, echo: echoOf(exchange, raw) },
     parts: urls.map((url) => resolvePart(parts, exchange, url)),
   })
-  return created(parts, exchange, record, retrievalOfExpiry(record))
+  return created(parts, exchange, record, expiryField(record.expiresAtMs))
 }
 
 /** tus 1.0 §Concatenation: a final has no length of its own and no content. */
@@ -95,9 +95,4 @@ function created(
   fields: Readonly<Record<string, string>>,
 ): Reply {
   return emptyReply(201, { [ANSWER_FIELD.location]: parts.addresses.locate(exchange, record.id), ...fields })
-}
-
-function retrievalOfExpiry(record: UploadRecord): Readonly<Record<string, string>> {
-  const expires = retrievalFields(record)[ANSWER_FIELD.uploadExpires]
-  return expires === undefined ? {} : { [ANSWER_FIELD.uploadExpires]: expires }
 }

@@ -4,7 +4,6 @@ import { UploadError } from '../../core/errors.ts'
 import type { Checksum } from '../../core/ports/digest.ts'
 import { parseUploadChecksum } from '../../protocol/digest.ts'
 import { parseDecimal } from '../../protocol/integer.ts'
-import type { MetadataPairs } from '../../protocol/metadata.ts'
 import { metadataRecord, parseMetadata } from '../../protocol/metadata.ts'
 import { FIELD, isOffsetOctetStream, parseDeferLength } from '../../protocol/tus1/headers.ts'
 import { isBlankField } from '../../protocol/whitespace.ts'
@@ -48,7 +47,7 @@ export function metadataFields(exchange: Exchange): {
   if (raw === undefined || isBlankField(raw)) return { metadata: {}, raw: undefined }
   const parsed = parseMetadata(raw, METADATA_LIMITS)
   if (!parsed.ok) throw new UploadError('ERR_INVALID_METADATA', { reason: parsed.reason })
-  return { metadata: textOf(parsed.value), raw }
+  return { metadata: metadataRecord(parsed.value), raw }
 }
 
 /** Content must be declared as what it is, or an intermediary may change it (tus 1.0 §PATCH). */
@@ -95,10 +94,6 @@ function parseChecksum(engine: Engine, raw: string): Checksum {
   if (parsed.ok) return parsed.value
   const code = parsed.code === 'unsupported' ? 'ERR_UNSUPPORTED_CHECKSUM' : 'ERR_INVALID_CHECKSUM'
   throw new UploadError(code, { reason: parsed.reason })
-}
-
-function textOf(pairs: MetadataPairs): Readonly<Record<string, string>> {
-  return metadataRecord(pairs)
 }
 
 function canonical(name: string): string {
