@@ -18,10 +18,11 @@ import { openConnection } from './connection.ts'
 import { ensureDatabaseFile } from './database-file.ts'
 import { type Database, loadDriver, type OpenDatabase, RESULT, resultCode } from './driver.ts'
 import { Membership } from './membership.ts'
-import type { GuardValues } from './operations.ts'
+import type { GuardValues, Operation } from './operations.ts'
 import { type Processes, systemProcesses } from './processes.ts'
 import { Reader } from './reader.ts'
 import { giveUpUnsynced } from './reboot.ts'
+import { RecordCache } from './record-cache.ts'
 import { changeValues, eventValues, inlineBytes, insertValues } from './record-row.ts'
 import { assertKnownSchema, migrate } from './schema.ts'
 import { sameThread, startWorker, type WriterEvents } from './writer-thread.ts'
@@ -77,7 +78,7 @@ export async function sqliteCatalog(options: SqliteCatalogOptions): Promise<Cata
     const catalog = new SqliteCatalog(
       durability,
       reader,
-      (queue) => new Membership({ queue, reader, clock, processes, nextName }),
+      (queue, cache) => new Membership({ queue, reader, cache, clock, processes, nextName }),
     )
     await catalog.start(open, path, options.thread ?? 'worker')
     return catalog
@@ -131,15 +132,20 @@ class SqliteCatalog implements Catalog {
   readonly durability: Durability
   readonly outbox: Outbox
   readonly #reader: Reader
+  readonly #cache = new RecordCache()
   readonly #queue: CommitQueue
   readonly #membership: Membership
   #closing: Promise<void> | undefined
 
-  constructor(durability: Durability, reader: Reader, membership: (queue: CommitQueue) => Membership) {
+  constructor(
+    durability: Durability,
+    reader: Reader,
+    membership: (queue: CommitQueue, cache: RecordCache) => Membership,
+  ) {
     this.durability = durability
     this.#reader = reader
     this.#queue = new CommitQueue((name) => this.#membership.expelled(name))
-    this.#membership = membership(this.#queue)
+    this.#membership = membership(this.#queue, this.#cache)
     this.outbox = {
       read: async (afterSequence, limit) => {
         this.#assertOpen()
@@ -177,7 +183,12 @@ class SqliteCatalog implements Catalog {
 
   get(id: UploadId): UploadRecord | undefined {
     this.#assertOpen()
-    return this.#reader.get(id)
+    if (!this.#membership.knowsAll) return this.#reader.get(id)
+    const known = this.#cache.get(id)
+    if (known !== undefined) return known
+    const record = this.#reader.get(id)
+    if (record !== undefined) this.#cache.put(record)
+    return record
   }
 
   async insert(record: UploadRecord, events?: readonly UploadEvent[]): Promise<void> {
@@ -189,6 +200,7 @@ class SqliteCatalog implements Catalog {
       eventValues(events),
     ])
     if (inserted !== true) throw new UploadError('ERR_UPLOAD_EXISTS')
+    if (this.#membership.isAlone) this.#cache.put(record)
   }
 
   async update(
@@ -201,15 +213,18 @@ class SqliteCatalog implements Catalog {
     const { columns, values } = changeValues(change)
     const bytes = inlineBytes(change.placement)
     const told = eventValues(events)
-    return (
-      (await this.#membership.commit(['update', guardValues(id, guard), columns, values, bytes, told])) ===
-      true
-    )
+    const operation: Operation = ['update', guardValues(id, guard), columns, values, bytes, told]
+    const isDone = (await this.#membership.commit(operation)) === true
+    if (isDone) this.#cache.change(id, change)
+    else this.#cache.delete(id)
+    return isDone
   }
 
   async forget(id: UploadId, guard: Guard): Promise<boolean> {
     this.#membership.assertNotLost(id)
-    return (await this.#membership.commit(['forget', guardValues(id, guard)])) === true
+    const isDone = (await this.#membership.commit(['forget', guardValues(id, guard)])) === true
+    this.#cache.delete(id)
+    return isDone
   }
 
   async acquire(id: UploadId): Promise<Acquired> {

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/ports/clock.ts'
 import type { CommitQueue } from './commit-queue.ts'
 import { parseIdentity, type Processes } from './processes.ts'
 import type { ProcessRow, Reader } from './reader.ts'
+import type { RecordCache } from './record-cache.ts'
 
 const LOOK_MS = 20
 /** Looks without an answer after which a process that was alone counts as frozen: about 3 s. */
@@ -10,6 +11,7 @@ const LOOKS_UNTIL_FROZEN = 150
 export interface JoiningParts {
   readonly queue: CommitQueue
   readonly reader: Reader
+  readonly cache: RecordCache
   readonly clock: Clock
   readonly processes: Processes
   /** A name that was never used before. */

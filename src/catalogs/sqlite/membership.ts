@@ -41,6 +41,8 @@ const WATCH_ALONE_MS = 100
 /** With others around: they may ask for something that is being written here. */
 const WATCH_SHARED_MS = 40
 const BEAT_MS = 1000
+/** Far less than the 3 s after which others take a silent process for frozen. */
+const TRUST_MEMORY_MS = 500
 
 interface Held {
   /** A row in `leases` stands for it. */
@@ -64,6 +66,7 @@ export class Membership {
   #expulsions = 0
   #leaving = false
   #seenVersion = -1
+  #lookedAtMs = -Infinity
   #joined: Promise<void> = Promise.resolve()
   readonly #wantedListeners: ((id: UploadId) => void)[] = []
   readonly #timers = new Set<() => void>()
@@ -81,6 +84,16 @@ export class Membership {
   /** Leases live in memory here, because nobody else takes part. */
   get isAlone(): boolean {
     return this.#mode === 'solo'
+  }
+
+  /**
+   * Whether every change to a record has come through this process: it is alone, and has looked lately enough that
+   * it cannot have been frozen and replaced since.
+   */
+  get knowsAll(): boolean {
+    if (this.#mode !== 'solo') return false
+    const sinceMs = this.#parts.clock.nowMs() - this.#lookedAtMs
+    return sinceMs >= 0 && sinceMs < TRUST_MEMORY_MS
   }
 
   onWanted(listener: (id: UploadId) => void): void {
@@ -141,7 +154,7 @@ export class Membership {
   /** Called when an operation under `name` was refused because its process was expelled. */
   expelled(name: string): void {
     if (name !== this.#name || !this.#isIn()) return
-    this.#mode = 'joining'
+    this.#leaveSolitude('joining')
     this.#formerNames.push(name)
     for (const id of this.#held.keys()) this.#lost.add(id)
     this.#held.clear()
@@ -163,11 +176,14 @@ export class Membership {
   }
 
   #acquireAlone(id: UploadId): Acquired | 'again' {
-    const record = this.#parts.reader.getInGoodStanding(id, this.#name)
+    const { reader, cache } = this.#parts
+    const known = this.knowsAll ? cache.get(id) : undefined
+    const record = known ?? reader.getInGoodStanding(id, this.#name)
     if (record === 'expelled') {
       this.expelled(this.#name)
       return 'again'
     }
+    if (known === undefined && record !== undefined) cache.put(record)
     return record === undefined ? { kind: 'missing' } : this.#hold(record, false)
   }
 
@@ -252,8 +268,13 @@ export class Membership {
 
   /** Sees what others have changed and answers to it. */
   #look(): void {
+    const nowMs = this.#parts.clock.nowMs()
     const version = this.#parts.reader.dataVersion()
-    if (version === this.#seenVersion && this.#acknowledged) return
+    if (version !== this.#seenVersion || !this.#acknowledged) this.#lookAtProcesses(version)
+    if (this.#mode === 'solo') this.#lookedAtMs = nowMs
+  }
+
+  #lookAtProcesses(version: number): void {
     this.#seenVersion = version
     this.#rows = this.#parts.reader.processes()
     if (!this.#rows.some((row) => row.writer === this.#name && row.expulsion === undefined)) {
@@ -267,10 +288,17 @@ export class Membership {
     if (this.#mode === 'shared') this.#answerWanted()
   }
 
+  /** What is remembered of records may be wrong as soon as others write too. */
+  #leaveSolitude(mode: 'shared' | 'joining'): void {
+    this.#mode = mode
+    this.#lookedAtMs = -Infinity
+    this.#parts.cache.clear()
+  }
+
   /** From this moment on every lease is taken in the table; those taken before are written there. */
   #share(): void {
     if (this.#mode === 'shared' && this.#acknowledged) return
-    this.#mode = 'shared'
+    this.#leaveSolitude('shared')
     this.#acknowledged = false
     const ids = [...this.#held.keys()]
     for (const held of this.#held.values()) held.stored = true
