@@ -58,7 +58,9 @@ function toRequest(message: IncomingMessage, signal: AbortSignal, onRead: () => 
     method !== 'HEAD' &&
     (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)
   const body = hasBody ? lazily(message, onRead) : null
-  return new Request(target, { method, headers: list, body, signal, duplex: 'half' })
+  // `duplex` is missing in the types of the DOM.
+  const init: RequestInit & { duplex: 'half' } = { method, headers: list, body, signal, duplex: 'half' }
+  return new Request(target, init)
 }
 
 /** A stream that asks for the body (`100 Continue`) only when somebody reads it. */
