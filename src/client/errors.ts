@@ -1,0 +1,92 @@
+/** Stable codes of what can go wrong with a transfer. Messages are not stable. */
+export type TransferErrorCode =
+  /** No answer: refused, reset, name not found, TLS. */
+  | 'network'
+  /** The server took too long to answer. */
+  | 'timeout'
+  /** No byte moved for too long. */
+  | 'stall'
+  /** The machine was offline for longer than allowed. */
+  | 'offline'
+  /** The server refused, or failed for longer than allowed; `status` says how. */
+  | 'server'
+  /** The answer makes no sense, or the server lacks what is required. */
+  | 'protocol'
+  /** The source cannot be read, has changed, or cannot go back. */
+  | 'source'
+  /** Cancelled by the caller. */
+  | 'aborted'
+
+export interface TransferErrorDetails {
+  readonly cause?: unknown
+  /** What the user can do about it, one sentence. */
+  readonly hint?: string | undefined
+  readonly status?: number | undefined
+  /** Beginning of the server's answer. */
+  readonly body?: string | undefined
+  readonly method?: string | undefined
+  readonly url?: string | undefined
+  readonly requestId?: string | undefined
+  /** From `Retry-After`. */
+  readonly retryAfterMs?: number | undefined
+}
+
+/** Why a transfer failed. */
+export class TransferError extends Error {
+  override readonly name: string = 'TransferError'
+  readonly code: TransferErrorCode
+  readonly hint: string | undefined
+  readonly status: number | undefined
+  readonly body: string | undefined
+  readonly method: string | undefined
+  readonly url: string | undefined
+  readonly requestId: string | undefined
+  readonly retryAfterMs: number | undefined
+
+  constructor(code: TransferErrorCode, message: string, details: TransferErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.code = code
+    this.hint = details.hint
+    this.status = details.status
+    this.body = details.body
+    this.method = details.method
+    this.url = details.url
+    this.requestId = details.requestId
+    this.retryAfterMs = details.retryAfterMs
+  }
+}
+
+/** The source is not what it was when the upload began. Nothing more is sent: the bytes would be mixed. */
+export class SourceChanged extends TransferError {
+  override readonly name = 'SourceChanged'
+
+  constructor(message: string) {
+    super('source', message, { hint: 'Start a new upload for the changed content.' })
+  }
+}
+
+/** The server wants bytes that a stream no longer holds. */
+export class SourceNotRewindable extends TransferError {
+  override readonly name = 'SourceNotRewindable'
+
+  constructor(offset: number, heldFrom: number) {
+    super('source', `the server wants byte ${offset}, but the stream is held only from byte ${heldFrom} on`, {
+      hint: 'Upload from a file, or allow a larger replay buffer.',
+    })
+  }
+}
+
+/** The server lacks what the caller marked as required. Thrown before a byte is sent. */
+export class Unsupported extends TransferError {
+  override readonly name = 'Unsupported'
+
+  constructor(what: string) {
+    super('protocol', `the server does not support ${what}`, {
+      hint: 'Ask for it without marking it as required, or use another server.',
+    })
+  }
+}
+
+export function isTransferError(error: unknown): error is TransferError {
+  return error instanceof TransferError
+}
