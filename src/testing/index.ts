@@ -12,3 +12,5 @@ export type {
 } from './conformance/index.ts'
 export { storeContract } from './store-contract.ts'
 export type { StoreContractOptions, StoreFixture } from './store-contract.ts'
+export { urlStorageContract } from './url-storage-contract.ts'
+export type { UrlStorageContractOptions, UrlStorageUnderTest } from './url-storage-contract.ts'
