@@ -1,0 +1,21 @@
+import type { Clock } from '../core/ports/clock.ts'
+
+/**
+ * The clock of the machine, with timers that keep a process alive: during a wait for the next attempt nothing else
+ * does, and a script that awaits its upload must not end in the middle of it.
+ */
+export const wakefulClock: Clock = {
+  nowMs: () => Date.now(),
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs)
+    return () => clearTimeout(timer)
+  },
+}
+
+const ID_BYTES = 16
+
+/** 128 random bits. Unlike `randomUUID()` it is there on insecure pages too. */
+export function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(ID_BYTES))
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
