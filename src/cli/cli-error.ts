@@ -1,5 +1,8 @@
-/** How the command line ended. 1: the world is not as it should be. 2: the command is not as it should be. */
-export type ExitCode = 0 | 1 | 2
+/**
+ * How the command line ended. 1: the world is not as it should be. 2: the command is not as it should be. Transfers
+ * say more: 3 refused by the server, 4 gave up after retries, 5 the source has changed, 130 interrupted.
+ */
+export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 130
 
 /** A failure that is told in one line, without a stack. */
 export class CliError extends Error {

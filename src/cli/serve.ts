@@ -2,6 +2,8 @@ import { Option } from 'commander'
 import type { Declare } from './program.ts'
 import { serveSchema, serveSettings } from './serve-settings.ts'
 import { addSettings, readSettings, unknownVariables } from './settings.ts'
+import { downloadSettings } from './upload/download-settings.ts'
+import { uploadSettings } from './upload/settings.ts'
 
 const EXPLANATION = `
 Every option can also be set by the environment variable named with it; if both
@@ -19,6 +21,8 @@ export const declare: Declare = (command) => {
     // Loaded only now: help and complaints about usage come without it.
     const { serve } = await import('./server.ts')
     // Nothing may outlive this: a connection or a thread that hangs must not keep the process.
-    process.exit(await serve(config, unknownVariables(serveSettings, process.env)))
+    // A user who uploads, too, has variables for that: they are no misspelled limits.
+    const known = { ...downloadSettings, ...uploadSettings, ...serveSettings }
+    process.exit(await serve(config, unknownVariables(known, process.env)))
   })
 }

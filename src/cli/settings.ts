@@ -10,12 +10,14 @@ export interface About {
   /** Heading in the help. */
   readonly group: string
   readonly description: string
-  /** Stands for the value: `--port PORT`. Absent: an on/off setting that is on, offered as `--no-…`. */
+  /** Stands for the value: `--port PORT`. Absent: on or off; what is on by default is offered as `--no-…`. */
   readonly placeholder?: string
+  /** A letter for a short form of the flag. */
+  readonly short?: string
   /** Shown as the default where there is none that could be typed. */
   readonly defaultIs?: string
-  /** May be given several times: the values are joined with commas. */
-  readonly repeatable?: boolean
+  /** May be given several times: the values are joined with commas, or with newlines where they may hold commas. */
+  readonly repeatable?: boolean | 'lines'
 }
 
 interface Registered extends About {
@@ -100,26 +102,37 @@ function settingsOf(shape: SettingsShape): readonly Setting[] {
 }
 
 function optionsOf(setting: Setting): readonly Option[] {
-  const { flag, placeholder, group } = setting
-  if (placeholder === undefined) {
-    // The positive flag is there to win over the environment; it need not be explained to everybody. It stands
-    // first: commander gives a negative flag that stands alone a default, which would hide the environment.
-    const off = new Option(`--no-${flag}`, `${setting.description} (${setting.variable}=false)`).helpGroup(
-      group,
-    )
-    return [new Option(`--${flag}`).hideHelp(), off]
-  }
+  const { flag, placeholder, group, repeatable } = setting
+  if (placeholder === undefined) return switchesOf(setting)
   const shown = setting.default ?? setting.defaultIs
   const facts = [...(shown === undefined ? [] : [`default: ${shown}`]), setting.variable].join('; ')
-  const option = new Option(`--${flag} <${placeholder}>`, `${setting.description} (${facts})`).helpGroup(
-    group,
-  )
-  if (setting.repeatable !== true) return [option]
+  const names = `${shortOf(setting)}--${flag} <${placeholder}>`
+  const option = new Option(names, `${setting.description} (${facts})`).helpGroup(group)
+  if (repeatable === undefined || repeatable === false) return [option]
+  const separator = repeatable === 'lines' ? '\n' : ','
   return [
     option.argParser((text, before: string | undefined) =>
-      before === undefined ? text : `${before},${text}`,
+      before === undefined ? text : before + separator + text,
     ),
   ]
+}
+
+/**
+ * Both flags of an on/off setting. The one that says what holds anyway is there to win over the environment; it need
+ * not be explained to everybody. The positive one stands first: commander gives a negative flag that stands alone a
+ * default, which would hide the environment.
+ */
+function switchesOf(setting: Setting): readonly Option[] {
+  const { flag, group, variable } = setting
+  const isOn = setting.default !== 'false'
+  const description = `${setting.description} (${variable}=${String(!isOn)})`
+  const on = new Option(`${shortOf(setting)}--${flag}`, description).helpGroup(group)
+  const off = new Option(`--no-${flag}`, description).helpGroup(group)
+  return isOn ? [on.hideHelp(), off] : [on, off.hideHelp()]
+}
+
+function shortOf({ short }: Setting): string {
+  return short === undefined ? '' : `-${short}, `
 }
 
 function fromFlag(command: Command, { key, flag }: Setting): Given | undefined {
@@ -138,7 +151,10 @@ function complaint(issue: z.core.$ZodIssue | undefined, given: ReadonlyMap<strin
   const key = issue?.path[0]
   const source = typeof key === 'string' ? given.get(key) : undefined
   if (issue === undefined || source === undefined) return issue?.message ?? 'the settings are not valid'
-  const others = issue.path.slice(1).flatMap((name) => given.get(String(name))?.source ?? [])
-  if (others.length > 0) return `${source.source} and ${others.join(', ')} ${issue.message}`
+  // A complaint about several settings says all in its message.
+  if (issue.path.length > 1) {
+    const sources = issue.path.flatMap((name) => given.get(String(name))?.source ?? [])
+    return `${sources.join(' and ')} ${issue.message}`
+  }
   return `${source.source} ${issue.message}, not ${quote(source.text)}`
 }

@@ -30,7 +30,11 @@ export function stagePackage(build = true): StagedPackage {
       '--outDir',
       outDir,
     ])
-    if (!existsSync(join(outDir, 'cli', 'main.js'))) throw new Error(`no build: ${String(built.stdout)}`)
+    const bundle = join(dir, 'scripts', 'bundle.mjs')
+    cpSync(join(root, 'scripts', 'bundle.mjs'), bundle)
+    const bundled = spawnSync(process.execPath, [bundle])
+    if (!existsSync(join(outDir, 'command', 'main.js')))
+      throw new Error(`no build: ${String(built.stdout)}${String(bundled.stderr)}`)
   }
   const remove = (): void => rmSync(dir, { recursive: true, force: true })
   return { dir, bin: join(dir, 'bin', 'carryon.cjs'), remove }
