@@ -103,6 +103,7 @@ class Job {
       ...options,
       endpoint,
       urlStorage: isResumable ? (storage ?? false) : false,
+      keepEntry: true,
       ...(config.chunkSizeBytes === undefined ? {} : { chunkSizeBytes: config.chunkSizeBytes }),
       ...(config.checksum === undefined ? {} : { checksum: config.checksum }),
       shouldRetry: patience(config.retries, () => this.#url !== undefined),

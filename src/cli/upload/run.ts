@@ -1,6 +1,5 @@
 import { TransferError } from '../../client/errors.ts'
 import { Upload } from '../../client/node.ts'
-import type { UrlStorage } from '../../client/ports/url-storage.ts'
 import { systemClock } from '../../core/system-clock.ts'
 import type { ExitCode } from '../cli-error.ts'
 import { describeError } from '../one-line.ts'
@@ -18,6 +17,7 @@ import { endAtOnce, watchInterrupt } from './interrupt.ts'
 import type { JobTools, Outcome } from './job.ts'
 import { runJob } from './job.ts'
 import { runQueue } from './queue.ts'
+import { RunMemory } from './run-memory.ts'
 import type { UploadConfig } from './settings.ts'
 import { openState, statePath } from './state.ts'
 import type { Transfer } from './transfer.ts'
@@ -44,11 +44,20 @@ export async function runUploads(
   const storage = await openStorage(config, display)
   const outcomes: Outcome[] = []
   const reports: string[] = []
-  const tools = toolsOf({ config, endpoint, connection, display, board, stop: stop.signal, storage, reports })
+  const tools = toolsOf({
+    config,
+    endpoint,
+    connection,
+    display,
+    board,
+    stop: stop.signal,
+    storage: storage?.storage,
+    reports,
+  })
   const work = async (item: Found): Promise<void> => void outcomes.push(await runJob(item, tools))
   await runQueue(items, work, { jobs: config.jobs, signal: stop.signal })
   stop.dispose()
-  await storage?.close?.().catch(() => undefined)
+  await storage?.end(outcomes.length === items.length && outcomes.every(({ kind }) => kind === 'complete'))
   await connection.platform.transport.close()
   const isInterrupted = stop.isInterrupted()
   const exitCode = conclude({ outcomes, files: items.length, isInterrupted, board, display })
@@ -59,13 +68,13 @@ export async function runUploads(
 }
 
 /** Asked once before all: a state that does not work is told once, not by every file. */
-async function openStorage({ state }: UploadConfig, display: Display): Promise<UrlStorage | undefined> {
+async function openStorage({ state }: UploadConfig, display: Display): Promise<RunMemory | undefined> {
   if (state === false) return undefined
   const path = statePath(state, process.env)
   const storage = await openState(path)
   try {
     await storage.find('')
-    return storage
+    return new RunMemory(storage)
   } catch (error) {
     const why = describeError(error)
     display.note(

@@ -22,6 +22,31 @@ test('a file is uploaded; its URL is the last line on standard output', async ()
   expect((await scene.get(lastLine(stdout))).equals(content)).toBe(true)
 })
 
+test('a folder that was interrupted: what was done is not sent a second time', async () => {
+  scene.file('in/a', 1000)
+  scene.file('in/b', 0)
+  const big = scene.file('in/c', 12 * MIB)
+  const command = ['upload', 'in', scene.endpoint, '--jobs', '1', '--json']
+  const urlsOf = (lines: readonly Readonly<Record<string, unknown>>[]): string[] =>
+    lines.filter(({ event }) => event === 'complete').map(({ url }) => String(url))
+  const first = scene.start([...command, ...SLOWLY])
+  await event(first, isUnderWay)
+  first.child.kill('SIGKILL')
+  const before = urlsOf(jsonLines((await first.finished).stdout))
+  expect(before).toHaveLength(2)
+
+  const second = await scene.carryon(...command)
+  const after = urlsOf(jsonLines(second.stdout))
+  expect({ code: second.code, after }).toEqual({ code: 0, after: [...before, after[2]] })
+  expect((await scene.get(String(after[2]))).equals(big)).toBe(true)
+  expect((await scene.carryon('uploads')).stderr).toBe('there is nothing to go on with\n')
+
+  // All was done, and so all is forgotten: the same command means the same files once more.
+  const third = urlsOf(jsonLines((await scene.carryon(...command)).stdout))
+  expect(third).toHaveLength(3)
+  expect(third).not.toContain(before[0])
+})
+
 test('killed in the middle, the same command goes on where it was', async () => {
   const content = scene.file('big.bin', 12 * MIB)
   const first = scene.start(['upload', 'big.bin', scene.endpoint, ...SLOWLY])
