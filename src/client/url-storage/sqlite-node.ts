@@ -1,11 +1,30 @@
 /** The part of `node:sqlite`'s `DatabaseSync` that is used here; Bun's `Database` has it too. */
 export interface Database {
   exec(sql: string): unknown
-  prepare(sql: string): {
-    run(...values: (string | number)[]): { readonly changes: number | bigint }
-    all(...values: (string | number)[]): unknown[]
-  }
+  prepare(sql: string): Statement
   close(): void
+}
+
+interface Statement {
+  run(...values: (string | number)[]): { readonly changes: number | bigint }
+  all(...values: (string | number)[]): unknown[]
+}
+
+/** Prepares each statement once, and keeps it as long as its database. */
+export function rememberingStatements(database: Database): Database {
+  const known = new Map<string, Statement>()
+  return {
+    exec: (sql) => database.exec(sql),
+    prepare(sql) {
+      const statement = known.get(sql) ?? database.prepare(sql)
+      known.set(sql, statement)
+      return statement
+    },
+    close() {
+      known.clear()
+      database.close()
+    },
+  }
 }
 
 const OWN = ['@photostructure/sqlite', 'DatabaseSync'] as const

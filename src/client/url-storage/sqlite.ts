@@ -6,7 +6,7 @@ import { systemClock } from '../../core/system-clock.ts'
 import type { LockOptions, StoredUpload, UrlStorage } from '../ports/url-storage.ts'
 import { shown, sift, type Sifted, stored } from './entry.ts'
 import { parseIdentity, type Processes, systemProcesses } from './process-node.ts'
-import { type Database, loadSqlite } from './sqlite-node.ts'
+import { type Database, loadSqlite, rememberingStatements } from './sqlite-node.ts'
 import { beating, keepTrying, Silence, SILENT_MS, waitingOf } from './waiting-node.ts'
 
 export interface SqliteUrlStorageOptions {
@@ -162,7 +162,7 @@ class SqliteUrlStorage implements UrlStorage {
     return keepTrying(
       () => {
         attempts += 1
-        const database = openDatabase(this.#path)
+        const database = rememberingStatements(openDatabase(this.#path))
         openDatabases.add(database)
         try {
           // NORMAL: a power cut may cost the last entries, never the file.
