@@ -2,7 +2,6 @@ import { isTransferError } from '../../client/errors.ts'
 import type { UploadResult } from '../../client/events.ts'
 import type { ExchangeRecord } from '../../client/exchange-log.ts'
 import type { RequestOptions, UploadOptions } from '../../client/options.ts'
-import type { UrlStorage } from '../../client/ports/url-storage.ts'
 import { offsetOf } from '../../client/tus-answers.ts'
 import type { Board, FileProgress } from './board.ts'
 import type { Display } from './display.ts'
@@ -13,6 +12,7 @@ import type { JobInput } from './job-input.ts'
 import { openInput } from './job-input.ts'
 import { patience } from './patience.ts'
 import { time } from './progress-text.ts'
+import type { RunMemory } from './run-memory.ts'
 import type { UploadConfig } from './settings.ts'
 import type { OpenTransfer, Transfer } from './transfer.ts'
 
@@ -28,7 +28,7 @@ export interface JobTools {
   readonly config: UploadConfig
   readonly endpoint: string
   readonly request: RequestOptions
-  readonly storage: UrlStorage | undefined
+  readonly memory: RunMemory | undefined
   readonly openTransfer: OpenTransfer
   readonly stdin: AsyncIterable<Uint8Array>
   readonly board: Board
@@ -96,13 +96,13 @@ class Job {
   }
 
   #options(): UploadOptions {
-    const { config, endpoint, request, storage } = this.#tools
+    const { config, endpoint, request, memory } = this.#tools
     const { options, isResumable } = this.#input
     return {
       ...request,
       ...options,
       endpoint,
-      urlStorage: isResumable ? (storage ?? false) : false,
+      urlStorage: (isResumable && memory?.storageFor(this.file.totalBytes)) || false,
       keepEntry: true,
       ...(config.chunkSizeBytes === undefined ? {} : { chunkSizeBytes: config.chunkSizeBytes }),
       ...(config.checksum === undefined ? {} : { checksum: config.checksum }),

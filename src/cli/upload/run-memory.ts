@@ -1,5 +1,7 @@
 import type { UrlStorage } from '../../client/ports/url-storage.ts'
 
+const SMALL_BYTES = 64 * 1024
+
 /**
  * What one run remembers of its files.
  *
@@ -7,15 +9,14 @@ import type { UrlStorage } from '../../client/ports/url-storage.ts'
  * second time. When all are done, everything is forgotten.
  */
 export class RunMemory {
-  /** For the uploads of this run, which must keep their entries. */
-  readonly storage: UrlStorage
   readonly #storage: UrlStorage
+  readonly #unlocked: UrlStorage
+  readonly #locked: UrlStorage | undefined
   readonly #keys = new Set<string>()
 
   constructor(storage: UrlStorage) {
     this.#storage = storage
-    const { lock } = storage
-    this.storage = {
+    this.#unlocked = {
       find: async (fingerprint) => {
         const found = await storage.find(fingerprint)
         for (const { key } of found) this.#keys.add(key)
@@ -27,8 +28,19 @@ export class RunMemory {
         return storage.put(entry)
       },
       remove: (key) => storage.remove(key),
-      ...(lock && { lock: (name, options) => lock.call(storage, name, options) }),
     }
+    const { lock } = storage
+    this.#locked = lock && {
+      ...this.#unlocked,
+      lock: (name, options) => lock.call(storage, name, options),
+    }
+  }
+
+  /** For the upload of one file, which must keep its entry. */
+  storageFor(sizeBytes: number | undefined): UrlStorage {
+    // A right to a file that is sent in a moment would cost more than to send it twice.
+    const needsRight = sizeBytes === undefined || sizeBytes > SMALL_BYTES
+    return (needsRight ? this.#locked : undefined) ?? this.#unlocked
   }
 
   async end(isAllDone: boolean): Promise<void> {

@@ -41,7 +41,7 @@ export async function runUploads(
   display.open(board)
   for (const note of items.length === 0 ? [...notes, 'there is nothing to upload'] : notes) display.note(note)
   const stop = stopping(config, display)
-  const storage = await openStorage(config, display)
+  const memory = await openMemory(config, display)
   const outcomes: Outcome[] = []
   const reports: string[] = []
   const tools = toolsOf({
@@ -51,13 +51,13 @@ export async function runUploads(
     display,
     board,
     stop: stop.signal,
-    storage: storage?.storage,
+    memory,
     reports,
   })
   const work = async (item: Found): Promise<void> => void outcomes.push(await runJob(item, tools))
   await runQueue(items, work, { jobs: config.jobs, signal: stop.signal })
   stop.dispose()
-  await storage?.end(outcomes.length === items.length && outcomes.every(({ kind }) => kind === 'complete'))
+  await memory?.end(outcomes.length === items.length && outcomes.every(({ kind }) => kind === 'complete'))
   await connection.platform.transport.close()
   const isInterrupted = stop.isInterrupted()
   const exitCode = conclude({ outcomes, files: items.length, isInterrupted, board, display })
@@ -68,7 +68,7 @@ export async function runUploads(
 }
 
 /** Asked once before all: a state that does not work is told once, not by every file. */
-async function openStorage({ state }: UploadConfig, display: Display): Promise<RunMemory | undefined> {
+async function openMemory({ state }: UploadConfig, display: Display): Promise<RunMemory | undefined> {
   if (state === false) return undefined
   const path = statePath(state, process.env)
   const storage = await openState(path)
@@ -98,7 +98,7 @@ interface Parts {
   readonly display: Display
   readonly board: Board
   readonly stop: AbortSignal
-  readonly storage: JobTools['storage']
+  readonly memory: JobTools['memory']
   /** Lines of `--debug`: shown at the end, below the bars. */
   readonly reports: string[]
 }

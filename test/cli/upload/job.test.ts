@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { SourceChanged, TransferError } from '../../../src/client/errors.ts'
+import { RunMemory } from '../../../src/cli/upload/run-memory.ts'
 import { memoryUrlStorage } from '../../../src/client/url-storage/memory.ts'
 import { Board } from '../../../src/cli/upload/board.ts'
 import type { Display } from '../../../src/cli/upload/display.ts'
@@ -47,7 +48,7 @@ function scene(item: Found, settings: Record<string, string> = {}, tools: Partia
     config: uploadSchema.parse(settings),
     endpoint: 'http://host/files/',
     request: { stallTimeoutMs: 5 },
-    storage: memoryUrlStorage(),
+    memory: new RunMemory(memoryUrlStorage()),
     openTransfer: open,
     stdin: (async function* () {})(),
     board,
