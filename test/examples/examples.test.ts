@@ -1,16 +1,20 @@
 import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { rolldown } from 'rolldown'
 import { afterEach, expect, test } from 'vitest'
+import { startBrowserWithFonts } from '../client/browser/chromium.ts'
+import { lineTo } from '../client/browser/line.ts'
 
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const cleanup of cleanups.splice(0)) cleanup()
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) await cleanup()
 })
 
 function temporaryDirectory(): string {
@@ -40,6 +44,10 @@ async function uploadAndCompare(endpoint: string, send: typeof fetch): Promise<v
     })
     expect(appended.status).toBe(204)
   }
+  await expectContent(url, content, send)
+}
+
+async function expectContent(url: string, content: Uint8Array, send: typeof fetch = fetch): Promise<void> {
   const back = new Uint8Array(await (await send(url)).arrayBuffer())
   const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
   expect(hash(back)).toBe(hash(content))
@@ -53,10 +61,10 @@ async function freePort(): Promise<number> {
   return port
 }
 
-test('examples/node-http takes an upload and leaves other paths to the app', async () => {
+/** Starts examples/node-http. @returns Its origin. */
+async function startServer(): Promise<string> {
   const port = await freePort()
-  const main = fileURLToPath(new URL('../../examples/node-http/main.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', main], {
+  const child = spawn(process.execPath, ['--import', 'tsx', example('node-http/main.ts')], {
     env: { ...process.env, PORT: String(port), UPLOADS: temporaryDirectory() },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -65,8 +73,17 @@ test('examples/node-http takes an upload and leaves other paths to the app', asy
     child.stdout.once('data', resolve)
     child.once('exit', (code) => reject(new Error(`the example ended with ${code}`)))
   })
-  await uploadAndCompare(`http://127.0.0.1:${port}/files/`, fetch)
-  expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('the rest of the app\n')
+  return `http://127.0.0.1:${port}`
+}
+
+function example(path: string): string {
+  return fileURLToPath(new URL(`../../examples/${path}`, import.meta.url))
+}
+
+test('examples/node-http takes an upload and leaves other paths to the app', async () => {
+  const origin = await startServer()
+  await uploadAndCompare(`${origin}/files/`, fetch)
+  expect(await (await fetch(`${origin}/`)).text()).toBe('the rest of the app\n')
 })
 
 test('examples/fetch-handler takes an upload and leaves other paths to the app', async () => {
@@ -76,4 +93,58 @@ test('examples/fetch-handler takes an upload and leaves other paths to the app',
   }
   await uploadAndCompare('http://127.0.0.1/files/', (input, init) => handle(new Request(input, init)))
   expect(await (await handle(new Request('http://127.0.0.1/'))).text()).toBe('the rest of the app\n')
+})
+
+test('examples/upload-script sends a file and says where it is', async () => {
+  const endpoint = `${await startServer()}/files/`
+  const dir = temporaryDirectory()
+  const content = randomBytes(3_000_000)
+  writeFileSync(join(dir, 'some file.bin'), content)
+  const script = ['--import', import.meta.resolve('tsx'), example('upload-script/main.ts')]
+  const child = spawn(process.execPath, [...script, 'some file.bin', endpoint], { cwd: dir, stdio: 'pipe' })
+  cleanups.unshift(() => child.kill('SIGKILL'))
+  const [url, progress] = await Promise.all([text(child.stdout), text(child.stderr)])
+  expect(progress).toContain('3000000 of 3000000 bytes')
+  await expectContent(url.trim(), content)
+})
+
+/** Builds examples/browser-upload and serves it. @returns The page's URL. */
+async function servePage(): Promise<string> {
+  const bundle = await rolldown({ input: example('browser-upload/main.ts'), platform: 'browser' })
+  const { output } = await bundle.generate({ format: 'esm' })
+  const html = readFileSync(example('browser-upload/index.html'))
+  const server = createServer(({ url }, response) => {
+    const isScript = url === '/main.js'
+    response.setHeader('Content-Type', isScript ? 'text/javascript' : 'text/html')
+    response.end(isScript ? output[0].code : html)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  cleanups.push(
+    () => server.close(),
+    () => server.closeAllConnections(),
+  )
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+}
+
+test('examples/browser-upload sends a picked file, with a pause', async ({ skip }) => {
+  const started = await startBrowserWithFonts()
+  if (started.kind === 'none') return skip(`Chromium does not start here: ${started.reason}`)
+  cleanups.unshift(() => started.close())
+  const line = await lineTo(`${await startServer()}/files/`)
+  const content = randomBytes(5_000_000)
+  const page = await started.browser.newPage()
+  await page.goto(`${await servePage()}?endpoint=${encodeURIComponent(line.endpoint)}`)
+  line.haltAt(1_000_000)
+  await page.setInputFiles('input', { name: 'some.bin', mimeType: 'application/zip', buffer: content })
+  await line.halted(3)
+  await page.getByText('Pause').click()
+  await page.getByText('Resume').waitFor()
+  line.free()
+  await page.getByText('Resume').click()
+  const url = await page.getByRole('link', { name: 'some.bin' }).getAttribute('href')
+  await expectContent(url ?? '', content)
+  const offsets = line.requests('PATCH').map(({ headers }) => headers.get('upload-offset'))
+  expect(offsets.slice(-3)).toEqual(['1000000', '1000000', '1000000'])
+  expect(await page.getByText('Pause').isDisabled()).toBe(true)
+  expect(await page.evaluate("document.querySelector('progress').position")).toBe(1)
 })

@@ -29,11 +29,8 @@ export class RunMemory {
       },
       remove: (key) => storage.remove(key),
     }
-    const { lock } = storage
-    this.#locked = lock && {
-      ...this.#unlocked,
-      lock: (name, options) => lock.call(storage, name, options),
-    }
+    const lock = storage.lock?.bind(storage)
+    this.#locked = lock && { ...this.#unlocked, lock }
   }
 
   /** For the upload of one file, which must keep its entry. */
