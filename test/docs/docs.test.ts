@@ -12,12 +12,16 @@ test('the page of error codes says what the registry says', () => {
 test('the examples in the README are the examples that run', () => {
   const readme = read('README.md')
   const included = [...readme.matchAll(/<!-- include: (?<path>\S+) -->\n```ts\n(?<code>[\s\S]*?)```/g)]
-  expect(included.length).toBe(2)
+  expect(included.length).toBe(3)
   for (const { groups } of included) expect(groups?.['code']).toBe(read(groups?.['path'] ?? ''))
 })
 
 test('examples for an app stay under ten lines', () => {
-  for (const path of ['examples/node-http/main.ts', 'examples/fetch-handler/main.ts']) {
+  for (const path of [
+    'examples/node-http/main.ts',
+    'examples/fetch-handler/main.ts',
+    'examples/upload-script/main.ts',
+  ]) {
     const lines = read(path)
       .split('\n')
       .filter((line) => line.trim() !== '')
