@@ -14,7 +14,7 @@ export interface ProcessIdentity {
 }
 
 /** `unknown`: it cannot be looked at from here, only its beats tell. A stopped process is alive. */
-export type Verdict = 'alive' | 'dead' | 'unknown'
+type Verdict = 'alive' | 'dead' | 'unknown'
 
 /** What a storage knows of processes. Injected in tests, where two storages of one process play two. */
 export interface Processes {

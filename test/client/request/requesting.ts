@@ -10,7 +10,7 @@ import { ScriptedTransport } from '../scripted-transport.ts'
 
 export const ENDPOINT: string = 'https://host.test/files'
 export const UPLOAD: string = `${ENDPOINT}/1`
-export const TUS: Readonly<Record<string, string>> = { 'Tus-Resumable': '1.0.0' }
+const TUS: Readonly<Record<string, string>> = { 'Tus-Resumable': '1.0.0' }
 
 export interface Rig {
   readonly clock: FakeClock
