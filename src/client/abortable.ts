@@ -1,14 +1,22 @@
 /**
- * Waits for a promise that cannot be aborted itself, for instance of a caller's function.
+ * Calls `listener` once the signal aborts, at once when it has aborted before.
+ *
+ * @returns A function that removes the listener.
+ */
+export function onAbort(signal: AbortSignal, listener: () => void): () => void {
+  signal.addEventListener('abort', listener)
+  if (signal.aborted) listener()
+  return () => signal.removeEventListener('abort', listener)
+}
+
+/**
+ * Waits for what cannot be aborted itself, for instance a caller's function.
  *
  * @throws `signal.reason` as soon as the signal aborts; what the promise does later is of no interest.
  */
-export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export function abortable<T>(promise: T | PromiseLike<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason)
-    const settled = (): void => signal.removeEventListener('abort', abort)
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort)
-    promise.finally(settled).then(resolve, reject)
+    const leave = onAbort(signal, () => reject(signal.reason))
+    Promise.resolve(promise).finally(leave).then(resolve, reject)
   })
 }

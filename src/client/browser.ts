@@ -1,35 +1,48 @@
 import * as calls from './calls.ts'
 import type { CallOptions, UploadInfo } from './calls.ts'
 import type { Capabilities } from './capabilities.ts'
+import { checksums } from './checksum.ts'
 import * as downloads from './download.ts'
 import type { DownloadOptions, DownloadProgress, DownloadSink } from './download.ts'
 import type { UploadResult } from './events.ts'
+import { exchangeLog } from './exchange-log.ts'
 import { browserHashing } from './hashing/browser.ts'
+import { rememberedUploads } from './ledger.ts'
 import type { UploadOptions } from './options.ts'
+import { negotiation } from './negotiate.ts'
+import { absolute, page } from './page.ts'
+import type { PlatformChoice } from './page.ts'
+import { parallelParts } from './parallel.ts'
 import type { Platform } from './ports/platform.ts'
 import type { Transport } from './ports/transport.ts'
 import type { StoredUpload } from './ports/url-storage.ts'
+import { rateLimit } from './rate-limit.ts'
 import { openBrowserSource } from './sources/open-browser.ts'
 import * as standalone from './standalone.ts'
-import { newId, wakefulClock } from './surroundings.ts'
 import { fetchTransport } from './transports/fetch.ts'
-import { xhrTransport } from './transports/xhr.ts'
-import { UploadMachine } from './upload.ts'
+import { xhrTransport as plainXhrTransport } from './transports/xhr.ts'
+import type { XhrTransportOptions } from './transports/xhr.ts'
+import { IterableUpload } from './event-iterator.ts'
 import { indexedDbUrlStorage } from './url-storage/indexed-db.ts'
 
 export * from './index.ts'
-export { xhrTransport } from './transports/xhr.ts'
+export type { PlatformChoice } from './page.ts'
+export { fetchTransport } from './transports/fetch.ts'
+export type { FetchTransportOptions } from './transports/fetch.ts'
 export type { XhrTransportOptions } from './transports/xhr.ts'
 export { indexedDbUrlStorage } from './url-storage/indexed-db.ts'
 export type { IndexedDbUrlStorageOptions } from './url-storage/indexed-db.ts'
 export { localStorageUrlStorage } from './url-storage/local-storage.ts'
 export type { LocalStorageUrlStorageOptions } from './url-storage/local-storage.ts'
 
-export interface PlatformChoice {
-  /** E.g. `xhrTransport({ withCredentials: true })`. @default XHR, or fetch where there is none */
-  readonly transport?: Transport | undefined
-  /** Parts of the platform to use instead of the browser's. */
-  readonly platform?: Partial<Platform> | undefined
+/**
+ * The transport of pages: only `XMLHttpRequest` tells there how much of a body has been sent, and it sends a Blob
+ * without copying it. The browser follows redirects by itself. Downloads go through `fetch`.
+ */
+export function xhrTransport(options: XhrTransportOptions = {}): Transport {
+  const xhr = plainXhrTransport(options)
+  const fetching = fetchTransport(options)
+  return { ...xhr, send: (request) => (request.onData ? fetching : xhr).send(request) }
 }
 
 let shared: Platform | undefined
@@ -37,36 +50,21 @@ let shared: Platform | undefined
 /** What uploads use in a page or worker. */
 export function browserPlatform({ transport, platform }: PlatformChoice = {}): Platform {
   shared ??= {
+    ...page,
     transport: typeof XMLHttpRequest === 'undefined' ? fetchTransport() : xhrTransport(),
-    clock: wakefulClock,
-    random: Math.random,
-    newId,
     openSource: openBrowserSource,
     hashing: browserHashing(),
     urlStorage: typeof indexedDB === 'undefined' ? undefined : indexedDbUrlStorage(),
-    connectivity: {
-      get isOnline() {
-        return navigator.onLine
-      },
-      onChange(listener) {
-        addEventListener('online', listener)
-        addEventListener('offline', listener)
-        return () => {
-          removeEventListener('online', listener)
-          removeEventListener('offline', listener)
-        }
-      },
+    features: {
+      required: negotiation,
+      parallel: parallelParts,
+      checksum: checksums,
+      maxBytesPerSecond: rateLimit,
+      urlStorage: rememberedUploads,
+      report: exchangeLog,
     },
   }
   return { ...shared, ...platform, ...(transport && { transport }) }
-}
-
-/** A relative endpoint means another place on another page: what is remembered has the whole address. */
-function absolute<Options extends { readonly endpoint?: string | URL | undefined }>(
-  options: Options,
-): Options {
-  const { endpoint } = options
-  return endpoint === undefined ? options : { ...options, endpoint: new URL(endpoint, location.href) }
 }
 
 /**
@@ -74,7 +72,7 @@ function absolute<Options extends { readonly endpoint?: string | URL | undefined
  *
  * It is remembered in IndexedDB unless `urlStorage` says otherwise.
  */
-export class Upload extends UploadMachine {
+export class Upload extends IterableUpload {
   constructor(input: unknown, options: UploadOptions & PlatformChoice) {
     super(browserPlatform(options), input, absolute(options))
   }

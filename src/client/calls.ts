@@ -1,13 +1,11 @@
-import { TUS_VERSION } from '../protocol/tus1/headers.ts'
 import type { Capabilities } from './capabilities.ts'
 import { askCapabilities } from './capabilities.ts'
 import type { RequestOptions, RetryOptions } from './options.ts'
 import type { Platform } from './ports/platform.ts'
-import { isSuccess } from './refusal.ts'
-import type { Call } from './requester.ts'
 import { Requester } from './requester.ts'
 import { Retry } from './retry.ts'
-import { expiresAtMsOf, lengthOf, metadataOf, offsetOf } from './tus-answers.ts'
+import { terminateAt } from './terminate-at.ts'
+import { expiresAtMsOf, isSuccess, lengthOf, metadataOf, offsetOf } from './tus-answers.ts'
 
 export interface CallOptions extends RequestOptions, RetryOptions {}
 
@@ -35,8 +33,6 @@ export interface CallTools {
   readonly signal: AbortSignal
 }
 
-const TUS = { 'Tus-Resumable': TUS_VERSION }
-
 /**
  * Asks a server what it can do. Always asks; nothing is taken from or put into the cache of uploads.
  *
@@ -48,7 +44,7 @@ export async function serverInfo(
   options: CallOptions = {},
 ): Promise<Capabilities> {
   const { requester, retry, signal } = toolsOf(platform, options)
-  return await retry.run(() => askCapabilities(requester, String(endpoint), signal), signal)
+  return await retry.run(() => askCapabilities(requester, String(endpoint), signal))
 }
 
 /**
@@ -64,12 +60,12 @@ export async function getOffset(
   options: CallOptions = {},
 ): Promise<UploadInfo> {
   const { requester, retry, signal } = toolsOf(platform, options)
-  const call: Call = { method: 'HEAD', url: String(url), headers: TUS, signal }
+  const call = { method: 'HEAD', url: String(url), signal }
   return await retry.run(async () => {
     const response = await requester.send(call)
     const offset = offsetOf(response)
     const length = lengthOf(response)
-    if (!isSuccess(response.status) || offset === undefined || offset > (length ?? Infinity)) {
+    if (!isSuccess(response) || offset === undefined || offset > (length ?? Infinity)) {
       throw requester.refusal(call, response, 'the offset cannot be read')
     }
     const concat = response.header('Upload-Concat') ?? ''
@@ -82,7 +78,7 @@ export async function getOffset(
       isPartial: concat === 'partial',
       isFinal: concat.startsWith('final'),
     }
-  }, signal)
+  })
 }
 
 /**
@@ -96,32 +92,20 @@ export async function terminate(
   options: CallOptions = {},
 ): Promise<void> {
   const { requester, retry, signal } = toolsOf(platform, options)
-  const call: Call = { method: 'DELETE', url: String(url), headers: TUS, signal }
-  await retry.run(async () => {
-    const response = await requester.send(call)
-    if (isSuccess(response.status) || response.status === 404 || response.status === 410) return
-    throw requester.refusal(call, response, 'the upload cannot be removed')
-  }, signal)
+  await retry.run(() => terminateAt(String(url), requester, signal))
 }
 
 export function toolsOf(platform: CallPlatform, options: CallOptions): CallTools {
-  const { clock, connectivity } = platform
+  const { signal = new AbortController().signal, shouldRetry } = options
   const retry = new Retry({
-    clock,
-    connectivity,
-    random: () => platform.random(),
+    ...platform,
+    signal,
     options: {
       ...options,
       // Somebody waits for one answer: a page that is no tus server will be none in 15 minutes.
       shouldRetry: async (error, attempt) =>
-        (await options.shouldRetry?.(error, attempt)) ?? (error.code === 'protocol' ? false : undefined),
+        (await shouldRetry?.(error, attempt)) ?? (error.code === 'protocol' ? false : undefined),
     },
-    onRetry: () => undefined,
-    onWait: () => undefined,
   })
-  return {
-    requester: new Requester(platform, options),
-    retry,
-    signal: options.signal ?? new AbortController().signal,
-  }
+  return { requester: new Requester(platform, options), retry, signal }
 }

@@ -1,10 +1,10 @@
-import type { Clock } from '../core/ports/clock.ts'
-import { parseDecimal } from '../protocol/integer.ts'
 import { abortable } from './abortable.ts'
 import { isTransferError } from './errors.ts'
-import type { ResponseHead } from './ports/transport.ts'
-import { isSuccess } from './refusal.ts'
+import { perClock } from './per-clock.ts'
 import type { Requester } from './requester.ts'
+import { isRetryable } from './retry.ts'
+import { isSuccess } from './tus-answers.ts'
+import { integerOf } from './tus-codec.ts'
 
 /** What a server says it can do. */
 export interface Capabilities {
@@ -24,17 +24,14 @@ interface Flight {
 }
 
 const KEPT_MS = 10 * 60 * 1000
-// Statuses that say nothing about the server behind them.
-const PASSING = /^(408|425|429|50[234])$/
 
-// By clock, so that a process with one clock has one cache.
-const caches = new WeakMap<Clock, Map<string, Flight>>()
+const flightsOf = perClock<Flight>()
 
 /**
  * Asks what the endpoint can do: one OPTIONS per address and ten minutes, however many ask.
  *
  * @returns `undefined` for a server that does not say (404, 405, a web page): then only the core of the protocol is used.
- * @throws {TransferError} for what may pass: `network`, `timeout`, `stall`, `server` with 408, 425, 429, 502, 503, 504.
+ * @throws {TransferError} for what may pass: `network`, `timeout`, `stall`, `server` with 408, 425, 429, 5xx.
  * @throws `signal.reason` when aborted.
  */
 export async function discover(
@@ -43,12 +40,11 @@ export async function discover(
   signal: AbortSignal,
 ): Promise<Capabilities | undefined> {
   const { clock } = requester
-  const cache = caches.get(clock) ?? new Map<string, Flight>()
-  caches.set(clock, cache)
+  const flights = flightsOf(clock)
   const key = endpoint.replace(/[?#].*/s, '')
   for (;;) {
-    const known = cache.get(key)
-    if (known === undefined || known.untilMs <= clock.nowMs()) break
+    const known = flights.get(key)
+    if (!known || known.untilMs <= clock.nowMs()) break
     try {
       return await abortable(known.answer, signal)
     } catch (error) {
@@ -57,8 +53,10 @@ export async function discover(
   }
   const answer = askPatiently(requester, endpoint, signal)
   const flight = { answer, signal, untilMs: clock.nowMs() + KEPT_MS }
-  cache.set(key, flight)
-  const forget = (): void => void (cache.get(key) === flight && cache.delete(key))
+  flights.set(key, flight)
+  const forget = (): void => {
+    if (flights.get(key) === flight) flights.delete(key)
+  }
   // Nothing but a real answer is kept.
   answer.then((found) => found ?? forget(), forget)
   return await answer
@@ -77,18 +75,22 @@ export async function askCapabilities(
   // tus 1.0 §Tus-Resumable: not on OPTIONS
   const call = { method: 'OPTIONS', url: endpoint, signal }
   const response = await requester.send(call)
-  const versions = listOf(response, 'Tus-Version')
-  const extensions = new Set(listOf(response, 'Tus-Extension'))
-  if (!isSuccess(response.status) || versions.length + extensions.size === 0) {
+  const listOf = (name: string): string[] =>
+    response
+      .header(name)
+      ?.split(/[\s,]+/)
+      .filter(Boolean) ?? []
+  const versions = listOf('Tus-Version')
+  const extensions = new Set(listOf('Tus-Extension'))
+  if (!isSuccess(response) || !(versions[0] || extensions.size)) {
     throw requester.refusal(call, response, 'the server does not say what it can do')
   }
-  const maxSize = parseDecimal(response.header('Tus-Max-Size') ?? '')
   return {
     extensions,
     versions,
     // Some servers write 0 for "no limit".
-    maxSizeBytes: maxSize.ok && maxSize.value > 0 ? maxSize.value : undefined,
-    checksumAlgorithms: new Set(listOf(response, 'Tus-Checksum-Algorithm')),
+    maxSizeBytes: integerOf(response, 'Tus-Max-Size') || undefined,
+    checksumAlgorithms: new Set(listOf('Tus-Checksum-Algorithm')),
   }
 }
 
@@ -100,13 +102,13 @@ async function askPatiently(
   try {
     return await askCapabilities(requester, endpoint, signal)
   } catch (error) {
-    const isAnswer = isTransferError(error) && (error.code === 'protocol' || error.code === 'server')
-    if (isAnswer && !PASSING.test(String(error.status))) return undefined
+    // A status that may pass says nothing about the server behind it; a page that is no tus server's says enough.
+    if (
+      isTransferError(error) &&
+      (error.code === 'protocol' || (error.code === 'server' && !isRetryable(error)))
+    ) {
+      return undefined
+    }
     throw error
   }
-}
-
-function listOf(response: ResponseHead, name: string): readonly string[] {
-  const items = (response.header(name) ?? '').split(',').map((item) => item.trim())
-  return items.filter((item) => item !== '')
 }

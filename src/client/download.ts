@@ -1,11 +1,9 @@
-import { parseDecimal } from '../protocol/integer.ts'
 import type { CallOptions, CallPlatform, CallTools } from './calls.ts'
 import { toolsOf } from './calls.ts'
 import { TransferError } from './errors.ts'
-import { shownUrl } from './exchange-log.ts'
 import type { ResponseHead } from './ports/transport.ts'
-import { isSuccess } from './refusal.ts'
-import type { Call } from './requester.ts'
+import { isSuccess } from './tus-answers.ts'
+import { integer, integerOf } from './tus-codec.ts'
 
 /** Where a download goes. */
 export interface DownloadSink {
@@ -33,7 +31,7 @@ export interface DownloadOptions extends CallOptions {
 // RFC 9110 §8.8.3: a weak tag allows other bytes under the same tag.
 const STRONG_TAG = /^"[^"]*"$/
 const ERROR_TEXT_CHARACTERS = 1000
-const CONTENT_RANGE = /^bytes (?:(?<first>\d+)-\d+|\*)\/(?<size>\d+|\*)$/
+const CONTENT_RANGE = /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/
 
 /**
  * Downloads a complete upload, and goes on after a broken line where it was.
@@ -50,7 +48,7 @@ export async function download(
 ): Promise<DownloadProgress> {
   const tools = toolsOf(platform, target)
   const running = new Download(tools, String(url), target)
-  await tools.retry.run(() => running.attempt(), tools.signal)
+  await tools.retry.run(() => running.attempt())
   return running.progress
 }
 
@@ -63,8 +61,6 @@ class Download {
   #etag: string | undefined
   /** Bytes at the beginning of this answer that the sink has already. */
   #skipBytes = 0
-  #hasBegun = false
-  #errorText = ''
 
   constructor(tools: CallTools, url: string, target: { readonly sink: DownloadSink } & DownloadOptions) {
     this.#tools = tools
@@ -81,112 +77,104 @@ class Download {
   /** Asks for what is missing. */
   async attempt(): Promise<void> {
     const { requester, signal } = this.#tools
-    this.#hasBegun = false
-    this.#errorText = ''
-    const call: Call = {
+    const before = this.#receivedBytes
+    let hasBegun = false
+    let text = ''
+    const goesOn = before > 0 && this.#etag !== undefined
+    const call = {
       method: 'GET',
       url: this.#url,
-      headers: this.#conditions(),
+      headers: {
+        Range: goesOn ? `bytes=${before}-` : undefined,
+        'If-Range': goesOn ? this.#etag : undefined,
+      },
       signal,
-      onData: (chunk, head) => this.#take(chunk, head),
+      onData: async (chunk: Uint8Array, head: ResponseHead) => {
+        if (isSuccess(head)) {
+          // Looked at before its first byte goes to the sink.
+          if (!hasBegun) await this.#begin(head)
+          hasBegun = true
+          await this.#take(chunk)
+        } else if (text.length < ERROR_TEXT_CHARACTERS) text += new TextDecoder().decode(chunk)
+      },
     }
     const response = await requester.send(call)
-    if (response.status === 416 && this.#receivedBytes > 0) return await this.#beyond(response)
-    if (!isSuccess(response.status)) {
-      const { status, url } = response
-      const refused = { status, url, text: this.#errorText, header: (name: string) => response.header(name) }
+    const { status, url } = response
+    if (status === 416 && before > 0) return await this.#beyond(response)
+    if (!isSuccess(response)) {
+      const refused = { status, url, text, header: (name: string) => response.header(name) }
       throw requester.refusal(call, refused, 'cannot download')
     }
     // An empty one brings no data.
-    if (!this.#hasBegun) await this.#begin(response)
+    if (!hasBegun) await this.#begin(response)
     if (this.#receivedBytes === (this.#totalBytes ?? this.#receivedBytes)) return
     throw new TransferError('network', `the answer ended at byte ${this.#receivedBytes}`)
   }
 
-  #conditions(): Readonly<Record<string, string>> {
-    if (this.#etag === undefined || this.#receivedBytes === 0) return {}
-    return { Range: `bytes=${this.#receivedBytes}-`, 'If-Range': this.#etag }
-  }
-
-  async #take(chunk: Uint8Array, head: ResponseHead): Promise<void> {
-    if (!isSuccess(head.status)) {
-      if (this.#errorText.length < ERROR_TEXT_CHARACTERS) this.#errorText += new TextDecoder().decode(chunk)
-      return
-    }
-    if (!this.#hasBegun) await this.#begin(head)
+  async #take(chunk: Uint8Array): Promise<void> {
     const fresh = chunk.subarray(this.#skipBytes)
     this.#skipBytes -= chunk.length - fresh.length
-    if (fresh.length === 0) return
+    if (!fresh.length) return
     await this.#target.sink.write(fresh)
     this.#receivedBytes += fresh.length
     this.#tools.retry.refill()
     this.#target.onProgress?.(this.progress)
   }
 
-  /** Looks at what the answer is part of, before its first byte goes to the sink. */
+  /** Looks at what the answer is part of. */
   async #begin(head: ResponseHead): Promise<void> {
-    this.#hasBegun = true
-    this.#skipBytes = 0
+    const received = this.#receivedBytes
     const isCoded = (head.header('Content-Encoding') ?? 'identity') !== 'identity'
     const etag = isCoded ? undefined : strong(head.header('ETag'))
-    if (head.status === 206) return this.#goOn(head, etag)
-    if (this.#receivedBytes > 0) {
-      // A server without ranges sends everything again.
-      if (etag !== undefined && etag === this.#etag) this.#skipBytes = this.#receivedBytes
-      else await this.#restart()
+    this.#skipBytes = 0
+    if (head.status === 206) {
+      const [first, size] = rangeOf(head)
+      if (first !== received) {
+        throw new TransferError('protocol', `the server sent byte ${first} instead of ${received}`)
+      }
+      if (etag && etag !== this.#etag) this.#changed()
+      this.#totalBytes = size
+      return
     }
+    // A server without ranges sends everything again.
+    if (etag && etag === this.#etag) this.#skipBytes = received
+    else if (received > 0) await this.#restart()
     this.#etag = etag
-    this.#totalBytes = isCoded ? undefined : integer(head.header('Content-Length'))
-  }
-
-  #goOn(head: ResponseHead, etag: string | undefined): void {
-    const { first, size } = rangeOf(head)
-    if (first !== this.#receivedBytes) {
-      throw new TransferError('protocol', `the server sent byte ${first} instead of ${this.#receivedBytes}`)
-    }
-    if (etag !== undefined && etag !== this.#etag) {
-      this.#etag = undefined
-      throw new TransferError('network', 'the content has changed on the server')
-    }
-    this.#totalBytes = size
+    this.#totalBytes = isCoded ? undefined : integerOf(head, 'Content-Length')
   }
 
   /** 416: the sink has everything already, or more than there is. */
   async #beyond(head: ResponseHead): Promise<void> {
-    this.#totalBytes = rangeOf(head).size
+    this.#totalBytes = rangeOf(head)[1]
     if (this.#totalBytes === this.#receivedBytes) return
     await this.#restart()
+    this.#changed()
+  }
+
+  /** The next attempt begins anew. */
+  #changed(): never {
+    this.#etag = undefined
     throw new TransferError('network', 'the content has changed on the server')
   }
 
   async #restart(): Promise<void> {
     const { sink } = this.#target
-    if (sink.restart === undefined) {
+    if (!sink.restart) {
       throw new TransferError('protocol', `the download cannot go on at byte ${this.#receivedBytes}`, {
-        url: shownUrl(this.#url),
-        hint: 'The server gives no strong ETag, or the content has changed: download it again.',
+        hint: 'The content has changed, or has no strong ETag: download it again.',
       })
     }
     await sink.restart()
     this.#receivedBytes = 0
-    this.#totalBytes = undefined
-    this.#etag = undefined
+    this.#totalBytes = this.#etag = undefined
   }
 }
 
 function strong(etag: string | undefined): string | undefined {
-  return etag !== undefined && STRONG_TAG.test(etag) ? etag : undefined
+  return etag && STRONG_TAG.test(etag) ? etag : undefined
 }
 
-function rangeOf(head: ResponseHead): {
-  readonly first: number | undefined
-  readonly size: number | undefined
-} {
-  const groups = CONTENT_RANGE.exec(head.header('Content-Range') ?? '')?.groups
-  return { first: integer(groups?.['first']), size: integer(groups?.['size']) }
-}
-
-function integer(text: string | undefined): number | undefined {
-  const parsed = parseDecimal(text ?? '')
-  return parsed.ok ? parsed.value : undefined
+/** First byte and size of all, as far as they are told. */
+function rangeOf(head: ResponseHead): readonly (number | undefined)[] {
+  return (CONTENT_RANGE.exec(head.header('Content-Range') ?? '') ?? []).slice(1).map(integer)
 }

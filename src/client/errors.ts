@@ -29,6 +29,11 @@ export interface TransferErrorDetails {
   readonly requestId?: string | undefined
   /** From `Retry-After`. */
   readonly retryAfterMs?: number | undefined
+  /**
+   * Decides instead of the rules: `true` for what time does not mend, such as a certificate that is not trusted;
+   * `false` for what is to be asked once more.
+   */
+  readonly isFinal?: boolean | undefined
 }
 
 /** Why a transfer failed. */
@@ -42,17 +47,13 @@ export class TransferError extends Error {
   readonly url: string | undefined
   readonly requestId: string | undefined
   readonly retryAfterMs: number | undefined
+  readonly isFinal: boolean | undefined
 
   constructor(code: TransferErrorCode, message: string, details: TransferErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    const { cause, ...facts } = details
+    super(message, cause === undefined ? undefined : { cause })
     this.code = code
-    this.hint = details.hint
-    this.status = details.status
-    this.body = details.body
-    this.method = details.method
-    this.url = details.url
-    this.requestId = details.requestId
-    this.retryAfterMs = details.retryAfterMs
+    Object.assign(this, facts)
   }
 }
 
@@ -61,7 +62,7 @@ export class SourceChanged extends TransferError {
   override readonly name = 'SourceChanged'
 
   constructor(message: string) {
-    super('source', message, { hint: 'Start a new upload for the changed content.' })
+    super('source', message, { hint: 'Start a new upload.' })
   }
 }
 
@@ -70,7 +71,7 @@ export class SourceNotRewindable extends TransferError {
   override readonly name = 'SourceNotRewindable'
 
   constructor(offset: number, heldFrom: number) {
-    super('source', `the server wants byte ${offset}, but the stream is held only from byte ${heldFrom} on`, {
+    super('source', `the server wants byte ${offset}, the stream is held from byte ${heldFrom} on`, {
       hint: 'Upload from a file, or allow a larger replay buffer.',
     })
   }
@@ -81,9 +82,7 @@ export class Unsupported extends TransferError {
   override readonly name = 'Unsupported'
 
   constructor(what: string) {
-    super('protocol', `the server does not support ${what}`, {
-      hint: 'Ask for it without marking it as required, or use another server.',
-    })
+    super('protocol', `the server does not support ${what}`)
   }
 }
 

@@ -30,12 +30,13 @@ export type UploadEvent = {
 
 export type UploadListener<Type extends keyof UploadEvents> = (event: UploadEvents[Type]) => void
 
+export type Emit = <Type extends keyof UploadEvents>(type: Type, event: UploadEvents[Type]) => void
+
 type AnyListener = (event: never) => void
 
-/** Hands events to listeners and to async iterators. */
+/** Hands events to listeners. */
 export class UploadEmitter {
   readonly #listeners = new Map<keyof UploadEvents, Set<AnyListener>>()
-  readonly #queues = new Set<EventQueue>()
 
   on<Type extends keyof UploadEvents>(type: Type, listener: UploadListener<Type>): void {
     const listeners = this.#listeners.get(type) ?? new Set()
@@ -46,65 +47,14 @@ export class UploadEmitter {
     this.#listeners.get(type)?.delete(listener)
   }
 
-  emit<Type extends keyof UploadEvents>(type: Type, event: UploadEvents[Type]): void {
-    for (const listener of Array.from(this.#listeners.get(type) ?? [])) {
+  readonly emit: Emit = (type, event) => {
+    for (const listener of this.#listeners.get(type) ?? []) {
       try {
-        ;(listener as UploadListener<Type>)(event)
+        ;(listener as UploadListener<typeof type>)(event)
       } catch (error) {
         // A fault of the caller's must be seen, and must not break the upload.
         void Promise.reject(error)
       }
     }
-    for (const queue of this.#queues) queue.push({ type, ...event } as UploadEvent)
-  }
-
-  /** Ends the iterators: nothing more will come. */
-  end(): void {
-    for (const queue of this.#queues) queue.end()
-  }
-
-  /** The events from now on. Of `progress` only the latest is kept for a slow reader. */
-  iterate(isOver: boolean): AsyncGenerator<UploadEvent, void, undefined> {
-    const queue = new EventQueue()
-    // Not in the generator: that begins only when it is asked for the first event.
-    this.#queues.add(queue)
-    if (isOver) queue.end()
-    return this.#drain(queue)
-  }
-
-  async *#drain(queue: EventQueue): AsyncGenerator<UploadEvent, void, undefined> {
-    try {
-      for (;;) {
-        const event = await queue.next()
-        if (event === undefined) return
-        yield event
-      }
-    } finally {
-      this.#queues.delete(queue)
-    }
-  }
-}
-
-class EventQueue {
-  #events: UploadEvent[] = []
-  #isEnded = false
-  #wake: () => void = () => undefined
-
-  push(event: UploadEvent): void {
-    if (event.type === 'progress') this.#events = this.#events.filter(({ type }) => type !== 'progress')
-    this.#events.push(event)
-    this.#wake()
-  }
-
-  end(): void {
-    this.#isEnded = true
-    this.#wake()
-  }
-
-  async next(): Promise<UploadEvent | undefined> {
-    while (this.#events.length === 0 && !this.#isEnded) {
-      await new Promise<void>((resolve) => (this.#wake = resolve))
-    }
-    return this.#events.shift()
   }
 }

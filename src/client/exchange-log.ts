@@ -1,5 +1,6 @@
-import type { OutgoingRequest } from './options.ts'
-import type { ResponseHead } from './ports/transport.ts'
+import type { Clock } from '../core/ports/clock.ts'
+import type { Transport } from './ports/transport.ts'
+import { shownUrl } from './shown.ts'
 
 /** One request and what became of it, fit to be shown: credentials are hidden. */
 export interface ExchangeRecord {
@@ -20,56 +21,63 @@ export interface ExchangeRecord {
   readonly error?: string
 }
 
-/** A record that is still being written. */
-export type OpenRecord = { -readonly [Key in keyof ExchangeRecord]: ExchangeRecord[Key] }
+/** Remembers the last exchanges: what to look at, and to send along, when an upload fails. */
+export interface ExchangeLog {
+  /** Sends and remembers. */
+  readonly transport: Transport
+  /** Oldest first; copies. */
+  list(): readonly ExchangeRecord[]
+}
 
 const KEPT = 50
 const SECRET = /auth|cookie|token|secret|password|signature|session|credential|key/i
-const SHOWN = [
-  'Location',
-  'Upload-Offset',
-  'Upload-Length',
-  'Upload-Expires',
-  'Tus-Resumable',
-  'Retry-After',
-  'Content-Type',
-  'Content-Range',
-  'Date',
-  'Server',
-  'Via',
-  'X-Request-ID',
-]
+const SHOWN =
+  'Location Upload-Offset Upload-Length Upload-Expires Tus-Resumable Retry-After Content-Type Content-Range Date Server Via X-Request-ID'
 
-/** The last exchanges: what to look at, and to send along, when an upload fails. */
-export class ExchangeLog {
-  readonly #records: OpenRecord[] = []
-
-  begin({ method, url, headers }: OutgoingRequest, startedAtMs: number): OpenRecord {
-    const shown = [...headers].map(([name, value]) => [name, SECRET.test(name) ? '***' : value])
-    const requestHeaders: Record<string, string> = Object.fromEntries(shown)
-    const record = { startedAtMs, method, url: shownUrl(url), requestHeaders, sentBytes: 0 }
-    if (this.#records.push(record) > KEPT) this.#records.shift()
-    return record
-  }
-
-  /** Oldest first; copies. */
-  list(): readonly ExchangeRecord[] {
-    return this.#records.map((record) => ({ ...record }))
+export function exchangeLog(transport: Transport, clock: Clock): ExchangeLog {
+  const records: ExchangeRecord[] = []
+  return {
+    transport: {
+      ...transport,
+      close: () => transport.close(),
+      async send(request) {
+        const startedAtMs = clock.nowMs()
+        const record = {
+          startedAtMs,
+          method: request.method,
+          url: shownUrl(request.url),
+          requestHeaders: shownFields(request.headers),
+          sentBytes: 0,
+        }
+        if (records.push(record) > KEPT) records.shift()
+        const onSent = (bytes: number): void => {
+          record.sentBytes = bytes
+          request.onSent?.(bytes)
+        }
+        const end = (facts: Partial<ExchangeRecord>): unknown =>
+          Object.assign(record, facts, { durationMs: clock.nowMs() - startedAtMs })
+        try {
+          const response = await transport.send({ ...request, onSent })
+          const fields = SHOWN.split(' ').map((name) => [name, response.header(name)] as const)
+          end({ status: response.status, responseHeaders: shownFields(fields) })
+          return response
+        } catch (error) {
+          end({ error: String(request.signal.reason ?? error) })
+          throw error
+        }
+      },
+    },
+    list: () => records.map((record) => ({ ...record })),
   }
 }
 
-/** Notes the answer, as far as its fields tell something about uploads. */
-export function answered(record: OpenRecord, response: ResponseHead): void {
-  record.status = response.status
+function shownFields(
+  fields: Iterable<readonly [name: string, value: string | undefined]>,
+): Readonly<Record<string, string>> {
   const shown: Record<string, string> = {}
-  for (const name of SHOWN) {
-    const value = response.header(name)
-    if (value !== undefined) shown[name] = name === 'Location' ? shownUrl(value) : value
+  for (const [name, value] of fields) {
+    if (value !== undefined)
+      shown[name] = SECRET.test(name) ? '***' : name === 'Location' ? shownUrl(value) : value
   }
-  record.responseHeaders = shown
-}
-
-/** A URL for messages: without user information, and without the query, which may be a signature. */
-export function shownUrl(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:)?\/\/[^/?#]*@/i, '$1//').replace(/[?#].*/s, '?…')
+  return shown
 }

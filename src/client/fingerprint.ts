@@ -1,3 +1,4 @@
+import type { UploadOptions } from './options.ts'
 import type { Hashing } from './ports/platform.ts'
 import type { Source } from './ports/source.ts'
 import { bytesOf } from './slice-bytes.ts'
@@ -5,11 +6,9 @@ import { bytesOf } from './slice-bytes.ts'
 const SAMPLE_BYTES = 64 * 1024
 
 export interface FingerprintOptions {
-  readonly endpoint: string
+  readonly options: UploadOptions
   readonly source: Source
-  readonly hashing: Pick<Hashing, 'sha256'>
-  /** What else makes two uploads of one file different. */
-  readonly scope: readonly unknown[]
+  readonly hashing: Pick<Hashing, 'sha256'> | undefined
   readonly signal: AbortSignal
 }
 
@@ -17,23 +16,21 @@ export interface FingerprintOptions {
  * Tells whether two runs mean the same upload: where it goes, what the file is called, its size and time, and samples
  * of its head, middle and tail. Names and times alone let two files be mixed into one.
  *
- * @returns `undefined` for a source that cannot be read twice.
+ * @returns The caller's, where there is one; `undefined` for a source that cannot be read twice.
  */
-export async function fingerprintOf(options: FingerprintOptions): Promise<string | undefined> {
-  const { endpoint, source, hashing, scope, signal } = options
+export async function fingerprintOf(from: FingerprintOptions): Promise<string | undefined> {
+  const { options, source, hashing, signal } = from
+  const { endpoint = '', fingerprint, startBytes = 0, endBytes, partial = false } = options
+  if (fingerprint) return await fingerprint()
   const { sizeBytes, traits } = source
-  if (!source.isRewindable || sizeBytes === undefined) return undefined
-  const identity = [endpoint, traits.name, traits.path, sizeBytes, traits.modifiedMs, ...scope]
-  const pieces = [new TextEncoder().encode(JSON.stringify(identity))]
-  for (const [start, length] of samples(sizeBytes)) {
-    pieces.push(await bytesOf(await source.slice(start, length, signal), signal))
-  }
+  if (!hashing || !source.isRewindable || sizeBytes === undefined) return undefined
+  const { name, path, modifiedMs } = traits
+  const identity = [String(endpoint), name, path, sizeBytes, modifiedMs, startBytes, endBytes, partial]
+  const pieces: BlobPart[] = [JSON.stringify(identity)]
+  const last = sizeBytes - SAMPLE_BYTES
+  const samples = last > 2 * SAMPLE_BYTES ? [0, Math.floor(last / 2), last] : [0]
+  const length = samples.length > 1 ? SAMPLE_BYTES : sizeBytes
+  for (const start of samples) pieces.push(await bytesOf(await source.slice(start, length, signal), signal))
   const digest = await hashing.sha256(new Uint8Array(await new Blob(pieces).arrayBuffer()))
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
-}
-
-function samples(sizeBytes: number): readonly (readonly [start: number, length: number])[] {
-  if (sizeBytes <= 3 * SAMPLE_BYTES) return [[0, sizeBytes]]
-  const middle = Math.floor((sizeBytes - SAMPLE_BYTES) / 2)
-  return [0, middle, sizeBytes - SAMPLE_BYTES].map((start) => [start, SAMPLE_BYTES])
 }

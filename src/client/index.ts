@@ -14,14 +14,13 @@ export type {
   RetryOptions,
   UploadOptions,
 } from './options.ts'
+export type { Features } from './ports/features.ts'
 export type { ChecksumAlgorithm, Connectivity, Hashing, Platform } from './ports/platform.ts'
 export type { OpenSource, Slice, SliceContent, Source, SourceOptions, SourceTraits } from './ports/source.ts'
 export type { ResponseHead, Transport, TransportRequest, TransportResponse } from './ports/transport.ts'
 export type { LockOptions, StoredPart, StoredUpload, UrlStorage } from './ports/url-storage.ts'
 export type { Progress } from './progress.ts'
 export type { UploadState } from './state.ts'
-export { fetchTransport } from './transports/fetch.ts'
-export type { FetchTransportOptions } from './transports/fetch.ts'
 export { UploadMachine } from './upload.ts'
 export type { StartOptions } from './upload.ts'
 export { memoryUrlStorage } from './url-storage/memory.ts'

@@ -1,111 +1,136 @@
-import type { Clock } from '../core/ports/clock.ts'
+import { isTransferError } from './errors.ts'
+import { fingerprintOf } from './fingerprint.ts'
+import type { Ledger, MemoryFeature, Task } from './ports/features.ts'
+import type { TransportResponse } from './ports/transport.ts'
 import type { StoredUpload, UrlStorage } from './ports/url-storage.ts'
+import type { Transfer } from './transfer.ts'
+import { expiresAtMsOf } from './tus-answers.ts'
 import { sleep } from './waiting.ts'
 
 /** How often the one who waits for another looks where that one uploads to. */
 const LOOK_MS = 2000
+/** An expiry that has moved by less is not worth a write to the storage. */
+const EXPIRY_STEP_MS = 5 * 60_000
 
-export interface LedgerOptions {
-  readonly storage: UrlStorage
-  readonly clock: Clock
-  readonly fingerprint: string
-  /** For a new entry. */
-  readonly key: string
-  /** The storage failed. The upload goes on without it. */
-  readonly warn: (message: string, cause: unknown) => void
+/** `urlStorage`: another run, tab or process goes on with an upload. */
+export const rememberedUploads: MemoryFeature = async (task, source, signal) => {
+  const { platform, options } = task
+  const { urlStorage: storage = platform.urlStorage, endpoint } = options
+  if (!storage || !endpoint) return undefined
+  try {
+    const fingerprint = await fingerprintOf({ options, source, hashing: platform.hashing, signal })
+    return fingerprint === undefined ? undefined : new StorageLedger(task, storage, fingerprint)
+  } catch (cause) {
+    signal.throwIfAborted()
+    // Whatever keeps a file from being read would keep it from being sent.
+    if (isTransferError(cause)) throw cause
+    task.warn('no fingerprint can be made: the upload is not remembered', cause)
+    return undefined
+  }
 }
 
-/** What changes in an entry. */
-export type Entered = Omit<StoredUpload, 'key' | 'fingerprint' | 'createdAtMs'>
-
-/** The entry of one upload in a storage. Never fails: a broken storage must not break an upload. */
-export class Ledger {
-  readonly #options: LedgerOptions
-  #key: string
-  #createdAtMs: number
+class StorageLedger implements Ledger {
+  readonly #task: Task
+  readonly #storage: UrlStorage
+  readonly #fingerprint: string
+  readonly #expiries = new Map<Transfer, number>()
+  #identity: Pick<StoredUpload, 'key' | 'createdAtMs'>
   /** Writes must not overtake each other. */
   #last: Promise<unknown> = Promise.resolve()
-  /** Where another process with the same upload was uploading to while this one waited for it. */
   seenUrl: string | undefined
 
-  constructor(options: LedgerOptions) {
-    this.#options = options
-    this.#key = options.key
-    this.#createdAtMs = options.clock.nowMs()
+  constructor(task: Task, storage: UrlStorage, fingerprint: string) {
+    this.#task = task
+    this.#storage = storage
+    this.#fingerprint = fingerprint
+    this.#identity = { key: task.platform.newId(), createdAtMs: task.platform.clock.nowMs() }
   }
 
-  /**
-   * Waits until no other process or tab works on this upload.
-   *
-   * @returns A function that lets the next one in.
-   * @throws `signal.reason` when aborted.
-   */
   async hold(signal: AbortSignal, onWait: () => void): Promise<() => Promise<void>> {
-    const { storage, fingerprint } = this.#options
     const looking = new AbortController()
     const waits = (): void => {
       onWait()
-      void this.#look(looking.signal)
+      // Ends with the wait, or when the storage does not answer: then nothing was seen.
+      this.#look(looking.signal).catch(() => undefined)
     }
-    const take = async (): Promise<(() => Promise<void>) | undefined> =>
-      await storage.lock?.(fingerprint, { signal, onWait: waits })
+    const take = (): unknown => this.#storage.lock?.(this.#fingerprint, { signal, onWait: waits })
     const give = await this.#safely('lock', take, signal).finally(() => looking.abort())
     return async () => {
       await this.#last
-      await this.#safely('lock', async () => give?.())
+      if (typeof give === 'function') await this.#safely('lock', () => give())
     }
   }
 
-  /** The newest entry that fits and has not expired. What has expired is removed. */
-  async find(fits: (entry: StoredUpload) => boolean): Promise<StoredUpload | undefined> {
-    const { storage, fingerprint, clock } = this.#options
-    const entries = (await this.#safely('find', () => storage.find(fingerprint))) ?? []
-    const isExpired = ({ expiresAtMs = Infinity }: StoredUpload): boolean => expiresAtMs <= clock.nowMs()
-    for (const { key } of entries.filter(isExpired)) await this.#inTurn('remove', () => storage.remove(key))
-    return entries.find((entry) => !isExpired(entry) && fits(entry))
+  async find(): Promise<StoredUpload | undefined> {
+    const { source, terms, platform } = this.#task
+    const nowMs = platform.clock.nowMs()
+    for (const entry of (await this.#safely('find', () => this.#storage.find(this.#fingerprint))) ?? []) {
+      if ((entry.expiresAtMs ?? Infinity) <= nowMs) await this.remove(entry.key)
+      else if (entry.sizeBytes === source?.sizeBytes && isSame(entry.metadata, terms?.metadata)) return entry
+    }
+    return undefined
   }
 
-  /** Goes on with an entry that was found. */
   adopt({ key, createdAtMs }: StoredUpload): void {
-    this.#key = key
-    this.#createdAtMs = createdAtMs
+    this.#identity = { key, createdAtMs }
   }
 
-  put(entered: Entered): Promise<unknown> {
-    const { storage, fingerprint } = this.#options
-    const entry = { ...entered, key: this.#key, fingerprint, createdAtMs: this.#createdAtMs }
-    return this.#inTurn('put', () => storage.put(entry))
+  save(): Promise<unknown> {
+    const { url, source, terms, transfers, isDivided } = this.#task
+    const expiresAtMs = Math.min(...transfers.map((transfer) => this.#expiries.get(transfer) ?? Infinity))
+    const entry = {
+      ...this.#identity,
+      fingerprint: this.#fingerprint,
+      endpoint: terms?.endpoint ?? '',
+      url,
+      sizeBytes: source?.sizeBytes,
+      metadata: terms?.metadata ?? {},
+      expiresAtMs: expiresAtMs < Infinity ? expiresAtMs : undefined,
+      parts: isDivided
+        ? transfers.map(({ part, url }) => ({ ...part, endBytes: part.endBytes ?? 0, url }))
+        : undefined,
+      path: source?.traits.path,
+    }
+    return this.#inTurn('put', () => this.#storage.put(entry))
   }
 
-  remove(): Promise<unknown> {
-    return this.#inTurn('remove', () => this.#options.storage.remove(this.#key))
+  async heard(transfer: Transfer, response: TransportResponse): Promise<unknown> {
+    const expiresAtMs = expiresAtMsOf(response, this.#task.platform.clock.nowMs())
+    const knownMs = this.#expiries.get(transfer) ?? 0
+    if (!expiresAtMs || Math.abs(expiresAtMs - knownMs) < EXPIRY_STEP_MS) return undefined
+    this.#expiries.set(transfer, expiresAtMs)
+    // A creation is written down as soon as its URL is known.
+    return transfer.url && (await this.save())
+  }
+
+  remove(key: string = this.#identity.key): Promise<unknown> {
+    return this.#inTurn('remove', () => this.#storage.remove(key))
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    const { storage, fingerprint, clock } = this.#options
-    try {
-      for (;;) {
-        const [newest] = await storage.find(fingerprint)
-        this.seenUrl = newest?.url ?? this.seenUrl
-        await sleep(LOOK_MS, { clock, signal })
-      }
-    } catch {
-      // The wait is over, or the storage does not answer: then nothing was seen.
+    for (;;) {
+      const [newest] = await this.#storage.find(this.#fingerprint)
+      this.seenUrl = newest?.url ?? this.seenUrl
+      await sleep(LOOK_MS, { clock: this.#task.platform.clock, signal })
     }
   }
 
-  #inTurn(what: string, write: () => Promise<void>): Promise<unknown> {
-    this.#last = this.#last.then(() => this.#safely(what, write))
-    return this.#last
+  #inTurn(what: string, write: () => unknown): Promise<unknown> {
+    return (this.#last = this.#last.then(() => this.#safely(what, write)))
   }
 
-  async #safely<T>(what: string, action: () => Promise<T>, signal?: AbortSignal): Promise<T | undefined> {
+  async #safely<T>(what: string, action: () => T, signal?: AbortSignal): Promise<Awaited<T> | undefined> {
     try {
       return await action()
     } catch (cause) {
       signal?.throwIfAborted()
-      this.#options.warn(`the storage of upload URLs failed (${what})`, cause)
+      this.#task.warn(`the storage of upload URLs failed (${what})`, cause)
       return undefined
     }
   }
+}
+
+function isSame(a: StoredUpload['metadata'], b: StoredUpload['metadata'] = {}): boolean {
+  const keys = Object.keys(a)
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key])
 }

@@ -1,21 +1,29 @@
 import * as calls from './calls.ts'
 import type { CallOptions, UploadInfo } from './calls.ts'
 import type { Capabilities } from './capabilities.ts'
+import { checksums } from './checksum.ts'
 import * as downloads from './download.ts'
 import type { DownloadOptions, DownloadProgress, DownloadSink } from './download.ts'
 import type { UploadResult } from './events.ts'
+import { exchangeLog } from './exchange-log.ts'
 import { nodeHashing } from './hashing/node.ts'
+import { rememberedUploads } from './ledger.ts'
+import { negotiation } from './negotiate.ts'
 import type { UploadOptions } from './options.ts'
+import { parallelParts } from './parallel.ts'
 import type { Platform } from './ports/platform.ts'
 import type { Transport } from './ports/transport.ts'
 import type { StoredUpload } from './ports/url-storage.ts'
+import { rateLimit } from './rate-limit.ts'
 import { openNodeSource } from './sources/open-node.ts'
 import * as standalone from './standalone.ts'
 import { newId, wakefulClock } from './surroundings.ts'
 import { nodeTransport } from './transports/node.ts'
-import { UploadMachine } from './upload.ts'
+import { IterableUpload } from './event-iterator.ts'
 
 export * from './index.ts'
+export { fetchTransport } from './transports/fetch-streaming.ts'
+export type { FetchTransportOptions } from './transports/fetch.ts'
 export { nodeTransport } from './transports/node.ts'
 export type { NodeTransportOptions } from './transports/node.ts'
 export { fileUrlStorage } from './url-storage/file.ts'
@@ -43,6 +51,14 @@ export function nodePlatform({ transport, platform }: PlatformChoice = {}): Plat
     hashing: nodeHashing(),
     urlStorage: undefined,
     connectivity: undefined,
+    features: {
+      required: negotiation,
+      parallel: parallelParts,
+      checksum: checksums,
+      maxBytesPerSecond: rateLimit,
+      urlStorage: rememberedUploads,
+      report: exchangeLog,
+    },
   }
   return { ...shared, ...platform, ...(transport && { transport }) }
 }
@@ -52,7 +68,7 @@ export function nodePlatform({ transport, platform }: PlatformChoice = {}): Plat
  *
  * Nothing is remembered for another run unless `urlStorage` says where.
  */
-export class Upload extends UploadMachine {
+export class Upload extends IterableUpload {
   constructor(input: unknown, options: UploadOptions & PlatformChoice) {
     super(nodePlatform(options), input, options)
   }

@@ -1,11 +1,14 @@
-import { TUS_VERSION } from '../protocol/tus1/headers.ts'
+import { onAbort } from './abortable.ts'
+import type { ParallelFeature } from './ports/features.ts'
 import type { StoredPart } from './ports/url-storage.ts'
-import { isSuccess } from './refusal.ts'
-import { metadataField } from './transfer.ts'
-import type { Transfer, TransferContext } from './transfer.ts'
-import { locationOf } from './tus-answers.ts'
+import type { Requester } from './requester.ts'
+import { terminateAt } from './terminate-at.ts'
+import type { Run, TransferTask } from './transfer.ts'
+import { isSuccess, locationOf } from './tus-answers.ts'
+import { metadataField } from './tus-codec.ts'
 
-const TUS = { 'Tus-Resumable': TUS_VERSION }
+/** A part smaller than this costs more in requests than it wins. */
+const SMALLEST_PART_BYTES = 1024 * 1024
 
 /** Divides a source into parts of nearly equal size, in order. */
 export function planParts(sizeBytes: number, count: number): readonly StoredPart[] {
@@ -16,45 +19,71 @@ export function planParts(sizeBytes: number, count: number): readonly StoredPart
 /** Whether parts cover the source from its first to its last byte: only then the plan is followed. */
 export function covers(parts: readonly StoredPart[], sizeBytes: number | undefined): boolean {
   let end = 0
-  for (const { startBytes, endBytes } of parts) {
-    if (startBytes !== end || endBytes < startBytes) return false
+  const isGapless = parts.every(({ startBytes, endBytes }) => {
+    const follows = startBytes === end && endBytes >= end
     end = endBytes
-  }
-  return parts.length > 0 && end === sizeBytes
+    return follows
+  })
+  return isGapless && parts.length > 0 && end === sizeBytes
+}
+
+/** `parallel` */
+export const parallelParts: ParallelFeature = {
+  isPossible: (capabilities, source) =>
+    !!capabilities?.extensions.has('concatenation') && source.isRewindable && source.sizeBytes !== undefined,
+  parts(sizeBytes = 0, wanted, entry) {
+    if (covers(entry?.parts ?? [], sizeBytes)) return entry?.parts
+    const count = Math.min(wanted, Math.floor(sizeBytes / SMALLEST_PART_BYTES))
+    return count > 1 ? planParts(sizeBytes, count) : undefined
+  },
+  async send(task, run) {
+    await runTogether(task, run)
+    if (task.transfers.every(({ isDone }) => isDone)) await join(task, run)
+  },
 }
 
 /**
- * Runs transfers, at most `atOnce` at the same time. Each retries for itself.
+ * Runs the transfers, several at the same time. Each retries for itself.
  *
  * @throws What ended the first that failed, after the others have stopped: none of them goes on unseen.
  */
-export async function runTogether(
-  transfers: readonly Transfer[],
-  { context, atOnce }: { readonly context: TransferContext; readonly atOnce: number },
-): Promise<void> {
+async function runTogether(task: TransferTask, run: Run): Promise<void> {
   const stop = new AbortController()
-  const abort = (): void => stop.abort(context.signal.reason)
-  context.signal.addEventListener('abort', abort)
-  if (context.signal.aborted) abort()
-  const queue = transfers.filter(({ isDone }) => !isDone)
-  const failures: unknown[] = []
+  const { signal } = stop
+  const leave = onAbort(run.signal, () => stop.abort(run.signal.reason))
+  const queue = task.transfers.filter(({ isDone }) => !isDone)
   const work = async (): Promise<void> => {
     try {
-      for (;;) {
-        const transfer = stop.signal.aborted ? undefined : queue.shift()
-        if (transfer === undefined) return
-        await transfer.run({ ...context, signal: stop.signal })
-        if (context.room() <= 0) return
+      for (let next; !signal.aborted && (next = queue.shift());) {
+        await next.run(task, { ...run, signal })
+        if (run.room() <= 0) return
       }
     } catch (error) {
-      failures.push(error)
       stop.abort(error)
     }
   }
-  await Promise.all(Array.from({ length: Math.min(atOnce, queue.length) }, work))
-  context.signal.removeEventListener('abort', abort)
-  context.signal.throwIfAborted()
-  if (failures.length > 0) throw failures[0]
+  const atOnce = run.isStepwise ? 1 : (task.options.parallel ?? 1)
+  await Promise.all(queue.slice(0, atOnce).map(work))
+  leave()
+  signal.throwIfAborted()
+}
+
+async function join(task: TransferTask, { signal, creationSignal, enter }: Run): Promise<void> {
+  const { transfers, requester, terms } = task
+  const urls = transfers.map(({ url = '' }) => url)
+  if (!task.url) {
+    const retry = task.retry(signal, (isWaiting) => enter(isWaiting ? 'waiting' : 'uploading'))
+    try {
+      task.announce(await retry.run(() => concatenate(urls, requester, { ...terms, signal: creationSignal })))
+    } catch (error) {
+      // A part may have expired meanwhile: the next run looks at each of them again.
+      for (const transfer of transfers) transfer.doubt()
+      throw error
+    }
+    await task.ledger?.save()
+  }
+  // The parts are of no use any more. One that stays is left to the server's expiry.
+  if (terms.canTerminate) await Promise.allSettled(urls.map((url) => terminateAt(url, requester, signal)))
 }
 
 /**
@@ -64,32 +93,17 @@ export async function runTogether(
  */
 export async function concatenate(
   urls: readonly string[],
-  context: Pick<TransferContext, 'requester' | 'creationSignal'> & {
-    readonly terms: Pick<TransferContext['terms'], 'endpoint' | 'metadata'>
+  requester: Requester,
+  final: {
+    readonly endpoint: string
+    readonly metadata: Readonly<Record<string, string>>
+    readonly signal: AbortSignal
   },
 ): Promise<string> {
-  const { requester, creationSignal: signal, terms } = context
-  const metadata = metadataField(terms.metadata)
-  const headers = {
-    ...TUS,
-    'Upload-Concat': `final;${urls.join(' ')}`,
-    ...(metadata !== '' && { 'Upload-Metadata': metadata }),
-  }
-  const call = { method: 'POST', url: terms.endpoint ?? '', headers, signal }
+  const { endpoint: url, metadata, signal } = final
+  const headers = { 'Upload-Concat': `final;${urls.join(' ')}`, 'Upload-Metadata': metadataField(metadata) }
+  const call = { method: 'POST', url, headers, signal }
   const response = await requester.send(call)
-  if (!isSuccess(response.status)) throw requester.refusal(call, response, 'cannot put the parts together')
-  return locationOf(response, call.url)
-}
-
-/** tus 1.0 §Termination. What is gone already is as good as deleted. */
-export async function terminateAt(
-  url: string,
-  { requester, signal }: Pick<TransferContext, 'requester' | 'signal'>,
-): Promise<void> {
-  const call = { method: 'DELETE', url, headers: TUS, signal }
-  const response = await requester.send(call)
-  const { status } = response
-  if (!isSuccess(status) && status !== 404 && status !== 410) {
-    throw requester.refusal(call, response, 'cannot delete the upload')
-  }
+  if (!isSuccess(response)) throw requester.refusal(call, response, 'cannot put the parts together')
+  return locationOf(response, url)
 }

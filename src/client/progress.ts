@@ -13,88 +13,76 @@ export interface Progress {
   readonly secondsLeft: number | undefined
 }
 
+/** Makes events of what transfers report: throttled, smoothed, never going back. */
+export interface ProgressMeter {
+  /** A run begins: the time since the last one does not count for the speed. */
+  begin(): void
+  /**
+   * So many more bytes are on their way, less when a request is over; all transfers together have `accepted` bytes
+   * on the server.
+   */
+  moved(bytes: number, accepted: number): void
+  /** The upload was lost: what was sent is gone. */
+  restart(): void
+  /** Emits at once, and nothing afterwards until there is something new. */
+  flush(): void
+  stop(): void
+}
+
 const INTERVAL_MS = 100
 /** How long the past counts for the speed. */
 const MEMORY_MS = 3000
 
-/** Makes events of what transfers report: throttled, smoothed, never going back. */
-export class ProgressMeter {
-  readonly #clock: Clock
-  readonly #emit: (progress: Progress) => void
-  total: number | undefined
-  #sent = 0
-  #accepted = 0
-  #movedBytes = 0
-  #bytesPerSecond: number | undefined
-  #measuredMs: number
-  #emittedMs = -Infinity
-  #cancel: (() => void) | undefined
-
-  constructor(clock: Clock, emit: (progress: Progress) => void) {
-    this.#clock = clock
-    this.#emit = emit
-    this.#measuredMs = clock.nowMs()
+/** @param totalOf - Tells the bytes in all, as far as they are known. */
+export function progressMeter(
+  clock: Clock,
+  totalOf: () => number | undefined,
+  emit: (progress: Progress) => void,
+): ProgressMeter {
+  let inFlight = 0
+  let sent = 0
+  let accepted = 0
+  let movedBytes = 0
+  let speed: number | undefined
+  let measuredMs = 0
+  let emittedMs = -Infinity
+  let cancel: (() => void) | undefined
+  const stop = (): void => {
+    cancel?.()
+    cancel = undefined
   }
-
-  /** A run begins: the time since the last one does not count for the speed. */
-  begin(total: number | undefined): void {
-    this.total = total
-    this.#measuredMs = this.#clock.nowMs()
-    this.#movedBytes = 0
-  }
-
-  /** Bytes have left. They count for the speed alone. */
-  moved(bytes: number): void {
-    this.#movedBytes += bytes
-  }
-
-  /** Where all transfers together are. */
-  at(sent: number, accepted: number): void {
-    this.#accepted = Math.max(this.#accepted, accepted)
-    this.#sent = Math.max(this.#sent, sent, this.#accepted)
-    const restMs = this.#emittedMs + INTERVAL_MS - this.#clock.nowMs()
-    if (restMs <= 0) this.flush()
-    else this.#cancel ??= this.#clock.after(restMs, () => this.flush())
-  }
-
-  /** The upload was lost: what was sent is gone. */
-  restart(): void {
-    this.#sent = this.#accepted = 0
-  }
-
-  /** Emits at once, and nothing afterwards until there is something new. */
-  flush(): void {
-    this.stop()
-    this.#emittedMs = this.#clock.nowMs()
-    this.#measure()
-    const bytesPerSecond = this.#bytesPerSecond ?? 0
-    const left = this.total === undefined ? undefined : this.total - this.#sent
-    const isKnown = left !== undefined && (bytesPerSecond > 0 || left === 0)
-    this.#emit({
-      sent: this.#sent,
-      accepted: this.#accepted,
-      total: this.total,
-      bytesPerSecond,
-      secondsLeft: isKnown ? (left === 0 ? 0 : left / bytesPerSecond) : undefined,
-    })
-  }
-
-  stop(): void {
-    this.#cancel?.()
-    this.#cancel = undefined
-  }
-
-  #measure(): void {
-    const elapsedMs = this.#emittedMs - this.#measuredMs
+  const flush = (): void => {
+    stop()
+    emittedMs = clock.nowMs()
+    const elapsedMs = emittedMs - measuredMs
     // A few milliseconds measure the socket's buffer, not the line.
-    if (elapsedMs < INTERVAL_MS) return
-    const rate = (this.#movedBytes * 1000) / elapsedMs
-    const weight = 1 - Math.exp(-elapsedMs / MEMORY_MS)
-    this.#bytesPerSecond =
-      this.#bytesPerSecond === undefined
-        ? rate
-        : this.#bytesPerSecond + weight * (rate - this.#bytesPerSecond)
-    this.#measuredMs = this.#emittedMs
-    this.#movedBytes = 0
+    if (elapsedMs >= INTERVAL_MS) {
+      const rate = (movedBytes * 1000) / elapsedMs
+      speed = rate + ((speed ?? rate) - rate) * Math.exp(-elapsedMs / MEMORY_MS)
+      measuredMs = emittedMs
+      movedBytes = 0
+    }
+    const total = totalOf()
+    const left = total === undefined ? NaN : total - sent
+    const secondsLeft = left === 0 ? 0 : left > 0 && speed ? left / speed : undefined
+    emit({ sent, accepted, total, bytesPerSecond: speed ?? 0, secondsLeft })
+  }
+  return {
+    begin() {
+      measuredMs = clock.nowMs()
+      movedBytes = inFlight = 0
+    },
+    moved(bytes, nowAccepted) {
+      inFlight += bytes
+      movedBytes += Math.max(0, bytes)
+      accepted = Math.max(accepted, nowAccepted)
+      sent = Math.max(sent, accepted + inFlight)
+      const restMs = emittedMs + INTERVAL_MS - clock.nowMs()
+      if (restMs <= 0) flush()
+      else cancel ??= clock.after(restMs, flush)
+    },
+    restart: () => void (sent = accepted = 0),
+    flush,
+    stop,
   }
 }

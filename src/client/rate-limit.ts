@@ -1,4 +1,5 @@
 import type { Clock } from '../core/ports/clock.ts'
+import type { RateFeature } from './ports/features.ts'
 import type { Slice } from './ports/source.ts'
 import { sleep } from './waiting.ts'
 
@@ -18,11 +19,6 @@ export class RateLimit {
     this.#clock = clock
     this.#bytesPerSecond = bytesPerSecond
     this.#freeMs = clock.nowMs()
-  }
-
-  /** Bytes of a request whose content cannot be held back. */
-  get burstBytes(): number {
-    return Math.max(1, Math.ceil(this.#bytesPerSecond * BURST_SECONDS))
   }
 
   /** Waits until `bytes` may go out. */
@@ -52,7 +48,7 @@ export class RateLimit {
   }
 
   async *#paced(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    const pieceBytes = Math.max(1, Math.floor(this.#bytesPerSecond * PIECE_SECONDS))
+    const pieceBytes = Math.ceil(this.#bytesPerSecond * PIECE_SECONDS)
     for await (const chunk of chunks) {
       for (let at = 0; at < chunk.length; at += pieceBytes) {
         const piece = chunk.subarray(at, at + pieceBytes)
@@ -60,5 +56,18 @@ export class RateLimit {
         yield piece
       }
     }
+  }
+}
+
+/** `maxBytesPerSecond` */
+export const rateLimit: RateFeature = (clock, bytesPerSecond) => {
+  const limit = new RateLimit(clock, bytesPerSecond)
+  const burstBytes = Math.ceil(bytesPerSecond * BURST_SECONDS)
+  return async (source, { start, maxBytes, signal }) => {
+    const slice = await source.slice(start, maxBytes, signal)
+    // Only what is read from a file while it is sent can be held back then; other content is sent in small requests.
+    const isPaced = source.isRewindable && slice.content.kind === 'chunks'
+    const fits = isPaced || slice.sizeBytes <= burstBytes
+    return await limit.pace(fits ? slice : await source.slice(start, burstBytes, signal), signal)
   }
 }

@@ -1,26 +1,22 @@
 import type { TransferErrorDetails } from './errors.ts'
 import { TransferError } from './errors.ts'
 import type { TransportResponse } from './ports/transport.ts'
-import { retryAfterMsOf } from './tus-answers.ts'
+import { isSuccess, retryAfterMsOf } from './tus-answers.ts'
 
 /** Which request was refused, fit to be shown. */
 export type RefusedCall = Pick<TransferErrorDetails, 'method' | 'url' | 'requestId'>
 
 const SHOWN_CHARACTERS = 200
-const FOREIGN = 'This seems to be no tus server, or its CORS settings do not expose the headers.'
-const CREDENTIALS = 'Check the credentials.'
-const ABSENT = 'Check the address: nothing is there.'
-const OTHER_CLIENT = 'Another client writes to this upload.'
-const HINTS: Readonly<Record<number, string>> = {
-  401: CREDENTIALS,
-  403: CREDENTIALS,
-  404: ABSENT,
-  409: OTHER_CLIENT,
-  410: ABSENT,
-  413: 'Too large for the server or a proxy before it: try smaller chunks.',
-  423: OTHER_CLIENT,
-  429: 'Send fewer requests.',
-}
+/** By the status, which has three digits. */
+const HINTS: readonly (readonly [statuses: RegExp, hint: string])[] = [
+  [/40[13]/, 'Check the credentials.'],
+  [/404|410/, 'Check the address: nothing is there.'],
+  [/413/, 'Too large for the server or a proxy: try smaller chunks.'],
+  [/409|423/, 'Another client writes to this upload.'],
+  [/429/, 'Send fewer requests.'],
+  [/5../, 'The server, or a proxy before it, has trouble.'],
+  [/3../, 'Follow the redirect.'],
+]
 
 /** Makes the error for an answer that is not what was wanted. `what` says what could not be done. */
 export function refusalOf(
@@ -31,9 +27,9 @@ export function refusalOf(
   const { status, text } = response
   const body = printable(text)
   const isHtml = body.startsWith('<') || /html/i.test(response.header('Content-Type') ?? '')
-  const said = body === '' || isHtml ? '' : `: ${body}`
+  const said = body && !isHtml ? `: ${body}` : ''
   const message = `${what}: ${call.method} ${call.url} answered ${status}${said}`
-  return new TransferError(isSuccess(status) ? 'protocol' : 'server', message, {
+  return new TransferError(isSuccess(response) ? 'protocol' : 'server', message, {
     ...call,
     status,
     body: body || undefined,
@@ -43,18 +39,15 @@ export function refusalOf(
   })
 }
 
-export function isSuccess(status: number): boolean {
-  return status >= 200 && status < 300
-}
-
 function hintFor(response: TransportResponse, isHtml: boolean): string | undefined {
-  const { status } = response
+  const status = String(response.status)
   const versions = response.header('Tus-Version')
-  if (status === 412 && versions !== undefined) return `The server speaks tus ${printable(versions)} only.`
-  if (status >= 500) return 'The server, or a proxy before it, has trouble.'
-  if (status >= 300 && status < 400) return 'The address has changed: follow the redirect.'
+  if (status === '412' && versions) return `The server speaks tus ${printable(versions)} only.`
   const isForeign = isHtml || response.header('Tus-Resumable') === undefined
-  return HINTS[status] ?? (isForeign ? FOREIGN : undefined)
+  return (
+    HINTS.find(([statuses]) => statuses.test(status))?.[1] ??
+    (isForeign ? 'This seems to be no tus server, or CORS hides its headers.' : undefined)
+  )
 }
 
 /** The beginning of a server's text on one line, without what could move a terminal's cursor or hide text. */

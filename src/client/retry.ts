@@ -1,8 +1,8 @@
-import type { Clock } from '../core/ports/clock.ts'
 import { abortable } from './abortable.ts'
 import { TransferError, isTransferError } from './errors.ts'
-import type { RetryAnswer, RetryOptions } from './options.ts'
-import type { Connectivity } from './ports/platform.ts'
+import type { UploadEvents } from './events.ts'
+import type { RetryOptions } from './options.ts'
+import type { Platform } from './ports/platform.ts'
 import { sleep } from './waiting.ts'
 
 const BUDGET_MS = 15 * 60_000
@@ -11,29 +11,20 @@ const MAX_MS = 30_000
 /** A failure that takes longer than this to come was the machine's sleep: a lid closed for a night is no online time. */
 const LONGEST_ATTEMPT_MS = 2 * 60_000
 
-// 501 and 505 are 5xx too, but say that the server will never do it.
-const RETRIED_STATUS = /^(408|409|423|425|429|460|5(?!01|05)\d\d)$/
-const RETRIED_CODES = new Set(['network', 'timeout', 'stall', 'offline'])
+// 501 and 505 are 5xx too, but say that the server will never do it. A 2xx that makes no sense may be a proxy's.
+const RETRIED = /^(network|timeout|stall|offline|server (4(08|09|23|25|29|60)|5(?!01|05)\d\d)|protocol 2)/
 
-/** Whether the same request may succeed later. A 2xx that makes no sense may be a proxy's, so it is retried too. */
-export function isRetryable({ code, status }: TransferError): boolean {
-  if (RETRIED_CODES.has(code)) return true
-  if (code === 'protocol') return status !== undefined && status < 300
-  return code === 'server' && RETRIED_STATUS.test(String(status))
+/** Whether the same request may succeed later. */
+export function isRetryable({ code, status, isFinal }: TransferError): boolean {
+  return !isFinal && RETRIED.test(`${code} ${status}`)
 }
 
-export interface RetryContext {
-  readonly clock: Clock
-  readonly connectivity: Connectivity | undefined
-  readonly random: () => number
+export interface RetryContext extends Pick<Platform, 'clock' | 'connectivity' | 'random'> {
   readonly options: RetryOptions
+  readonly signal: AbortSignal
   /** A failure that will be retried. */
-  readonly onRetry: (failure: {
-    readonly error: TransferError
-    readonly attempt: number
-    readonly delayMs: number
-  }) => void
-  readonly onWait: (isWaiting: boolean) => void
+  readonly onRetry?: (failure: UploadEvents['error']) => void
+  readonly onWait?: ((isWaiting: boolean) => void) | undefined
 }
 
 /**
@@ -46,8 +37,8 @@ export class Retry {
   readonly #context: RetryContext
   #attempt = 0
   #spentMs = 0
-  /** End of the last wait; `undefined` before the first failure. */
-  #sinceMs: number | undefined
+  /** End of the last wait; none before the first failure. */
+  #sinceMs = Infinity
 
   constructor(context: RetryContext) {
     this.#context = context
@@ -55,18 +46,17 @@ export class Retry {
 
   /** A byte was accepted: the budget is full again. */
   refill(): void {
-    this.#attempt = 0
-    this.#spentMs = 0
-    this.#sinceMs = undefined
+    this.#attempt = this.#spentMs = 0
+    this.#sinceMs = Infinity
   }
 
   /** Repeats an operation until it succeeds or the rules end it. */
-  async run<T>(operation: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  async run<T>(operation: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
         return await operation()
       } catch (error) {
-        await this.failed(error, signal)
+        await this.failed(error)
       }
     }
   }
@@ -76,44 +66,31 @@ export class Retry {
    *
    * @throws The error, when there shall be no further attempt; `signal.reason` when aborted.
    */
-  async failed(error: unknown, signal: AbortSignal): Promise<void> {
+  async failed(thrown: unknown): Promise<void> {
+    const { options, random, signal, clock, connectivity, onRetry, onWait } = this.#context
     signal.throwIfAborted()
-    if (!isTransferError(error)) throw error
-    const { clock, options, random } = this.#context
-    const { retryBudgetMs = BUDGET_MS, retryBaseMs = BASE_MS, retryMaxMs = MAX_MS } = options
-    const failure = this.#isOffline && error.code === 'network' ? offline(error) : error
-    if (this.#sinceMs !== undefined) this.#spend(clock.nowMs() - this.#sinceMs, LONGEST_ATTEMPT_MS)
-    this.#sinceMs = clock.nowMs()
+    if (!isTransferError(thrown)) throw thrown
+    const { retryBudgetMs = BUDGET_MS, retryBaseMs = BASE_MS, retryMaxMs = MAX_MS, shouldRetry } = options
+    const error = this.#isOffline && thrown.code === 'network' ? offline(thrown) : thrown
+    this.#spend(LONGEST_ATTEMPT_MS)
     const attempt = ++this.#attempt
-    const floorMs = failure.retryAfterMs ?? 0
+    const { retryAfterMs = 0 } = error
     // Full jitter: many clients that lost the same server do not come back at the same moment.
     const jitterMs = random() * Math.min(retryMaxMs, retryBaseMs * 2 ** (attempt - 1))
-    const answer = await this.#ask(failure, attempt, signal)
+    const answer = await abortable(shouldRetry?.(error, attempt), signal)
     const leftMs = retryBudgetMs - this.#spentMs
-    if (answer === false) throw failure
-    if (answer === undefined && (!isRetryable(failure) || leftMs <= 0 || floorMs > leftMs)) throw failure
-    const delayMs = typeof answer === 'object' ? answer.delayMs : Math.max(floorMs, jitterMs)
-    await this.pause({ error: failure, attempt, delayMs, signal })
-  }
-
-  /** Waits as after a failure, without asking whether to go on. */
-  async pause(wait: {
-    readonly error: TransferError
-    readonly attempt?: number
-    readonly delayMs: number
-    readonly signal: AbortSignal
-  }): Promise<void> {
-    const { clock, connectivity, onRetry, onWait } = this.#context
-    const { error, attempt = this.#attempt, delayMs, signal } = wait
-    onRetry({ error, attempt, delayMs })
-    onWait(true)
+    const hasTime = leftMs > 0 && retryAfterMs <= leftMs
+    if (!(answer ?? (error.isFinal === false || (hasTime && isRetryable(error))))) throw error
+    const delayMs = typeof answer === 'object' ? answer.delayMs : Math.max(retryAfterMs, jitterMs)
+    onRetry?.({ error, attempt, delayMs })
+    onWait?.(true)
     const isOffline = this.#isOffline
-    const beganMs = clock.nowMs()
+    this.#sinceMs = clock.nowMs()
     try {
-      await sleep(delayMs, { clock, signal, connectivity: isOffline ? connectivity : undefined })
+      await sleep(delayMs, { clock, signal, connectivity: isOffline && connectivity })
     } finally {
-      onWait(false)
-      if (!isOffline) this.#spend(clock.nowMs() - beganMs, delayMs)
+      onWait?.(false)
+      if (!isOffline) this.#spend(delayMs)
       this.#sinceMs = clock.nowMs()
     }
   }
@@ -122,14 +99,10 @@ export class Retry {
     return this.#context.connectivity?.isOnline === false
   }
 
-  #spend(elapsedMs: number, mostMs: number): void {
-    if (!this.#isOffline) this.#spentMs += Math.min(elapsedMs, mostMs)
-  }
-
-  async #ask(error: TransferError, attempt: number, signal: AbortSignal): Promise<RetryAnswer> {
-    const { shouldRetry } = this.#context.options
-    const ask = async (): Promise<RetryAnswer> => shouldRetry?.(error, attempt)
-    return await abortable(ask(), signal)
+  /** Counts the time since the last wait. */
+  #spend(mostMs: number): void {
+    const elapsedMs = this.#context.clock.nowMs() - this.#sinceMs
+    if (!this.#isOffline) this.#spentMs += Math.max(0, Math.min(elapsedMs, mostMs))
   }
 }
 

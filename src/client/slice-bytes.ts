@@ -46,38 +46,37 @@ export async function bytesOf(slice: Slice, signal: AbortSignal): Promise<Uint8A
   return all
 }
 
-function piecesOf(content: SliceContent, signal: AbortSignal): AsyncIterable<Uint8Array> {
-  if (content.kind === 'chunks') return content.chunks(signal)
-  return content.kind === 'bytes' ? memoryPieces(content.bytes) : blobPieces(content.blob)
-}
-
-async function* memoryPieces(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
-  for (let start = 0; start < bytes.length; start += PIECE_BYTES)
-    yield bytes.subarray(start, start + PIECE_BYTES)
-}
-
-/** Reads one piece ahead. Faster than `stream()`, which in Node copies a Blob in memory as a whole. */
-async function* blobPieces(blob: Blob): AsyncGenerator<Uint8Array, void> {
-  const read = async (start: number): Promise<Uint8Array | Error> => {
-    try {
-      return new Uint8Array(await blob.slice(start, start + PIECE_BYTES).arrayBuffer())
-    } catch (error) {
-      // Kept as a value: nobody may ever ask for a piece that was read ahead.
-      return error instanceof Error ? error : new Error(String(error))
-    }
+/** A Blob is read one piece ahead: `stream()` copies it as a whole in Node when it is in memory. */
+async function* piecesOf(content: SliceContent, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+  if (content.kind === 'chunks') {
+    yield* content.chunks(signal)
+    return
+  }
+  const { kind } = content
+  const size = kind === 'blob' ? content.blob.size : content.bytes.length
+  const read = async (start: number): Promise<Uint8Array> => {
+    const end = start + PIECE_BYTES
+    return kind === 'bytes'
+      ? content.bytes.subarray(start, end)
+      : new Uint8Array(await content.blob.slice(start, end).arrayBuffer())
   }
   let next = read(0)
-  for (let start = 0; start < blob.size; start += PIECE_BYTES) {
+  for (let start = 0; start < size; start += PIECE_BYTES) {
     const piece = await next
-    if (piece instanceof Error) throw piece
-    if (start + PIECE_BYTES < blob.size) next = read(start + PIECE_BYTES)
+    next = read(start + PIECE_BYTES)
+    // Nobody may ever ask for a piece that was read ahead.
+    next.catch(() => undefined)
     yield piece
   }
 }
 
 function readFailure(error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason
-  if (isTransferError(error)) return error
-  const detail = error instanceof Error ? error.message : String(error)
-  return new TransferError('source', `the source cannot be read: ${detail}`, { cause: error })
+  return isTransferError(error) ? error : readingFailed('the source cannot be read', error)
+}
+
+export function readingFailed(what: string, cause: unknown): TransferError {
+  return new TransferError('source', `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    cause,
+  })
 }

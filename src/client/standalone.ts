@@ -1,11 +1,10 @@
 import { toolsOf } from './calls.ts'
 import type { UploadResult } from './events.ts'
+import { fingerprintOf } from './fingerprint.ts'
 import type { UploadOptions } from './options.ts'
 import { concatenate } from './parallel.ts'
-import { fingerprintFor } from './plan.ts'
 import type { Platform } from './ports/platform.ts'
 import type { StoredUpload } from './ports/url-storage.ts'
-import { SourceKeeper } from './source-keeper.ts'
 import { UploadMachine } from './upload.ts'
 
 /** The earlier uploads of this source to this endpoint that are not complete, newest first. */
@@ -15,14 +14,13 @@ export async function findPreviousUploads(
   options: UploadOptions,
 ): Promise<readonly StoredUpload[]> {
   const { urlStorage: storage = platform.urlStorage, signal = new AbortController().signal } = options
-  if (storage === undefined || storage === false) return []
-  const keeper = new SourceKeeper(platform, input, options)
+  if (!storage) return []
+  const source = await platform.openSource(input, options)
   try {
-    const source = await keeper.open()
-    const fingerprint = await fingerprintFor({ platform, options, source, signal })
+    const fingerprint = await fingerprintOf({ options, source, hashing: platform.hashing, signal })
     return fingerprint === undefined ? [] : await storage.find(fingerprint)
   } finally {
-    await keeper.close(true)
+    await source.close()
   }
 }
 
@@ -47,11 +45,8 @@ export async function createFinal(
   options: UploadOptions,
 ): Promise<string> {
   const { endpoint, metadata = {} } = options
-  if (endpoint === undefined) throw new TypeError('createFinal() needs an endpoint')
+  if (!endpoint) throw new TypeError('createFinal() needs an endpoint')
   const { requester, retry, signal } = toolsOf(platform, options)
-  const terms = { endpoint: endpoint.toString(), metadata }
-  return await retry.run(
-    () => concatenate(urls.map(String), { requester, creationSignal: signal, terms }),
-    signal,
-  )
+  const final = { endpoint: String(endpoint), metadata, signal }
+  return await retry.run(() => concatenate(urls.map(String), requester, final))
 }

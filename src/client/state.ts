@@ -10,7 +10,7 @@ export type UploadState =
   | 'cancelled'
 
 /**
- * The arrows between the states; there are no others.
+ * Whether there is an arrow from one state to another.
  *
  * ```
  * idle ─► preparing ─► uploading ─► complete
@@ -21,24 +21,20 @@ export type UploadState =
  *          paused, failed              by pause() or an error; start() and resume() lead back to preparing
  * ```
  *
- * `cancelled` is reached from every state but `complete`. `complete` and `cancelled` are final.
+ * `cancelled` is reached from every state but `complete`. `complete` and `cancelled` are final. From `preparing` and
+ * `waiting` the end can come as well as from `uploading`.
  */
-const ARROWS: Readonly<Record<UploadState, readonly UploadState[]>> = {
-  idle: ['preparing', 'cancelled'],
-  preparing: ['uploading', 'waiting', 'paused', 'complete', 'failed', 'cancelled'],
-  uploading: ['waiting', 'paused', 'complete', 'failed', 'cancelled'],
-  waiting: ['preparing', 'uploading', 'paused', 'complete', 'failed', 'cancelled'],
-  paused: ['preparing', 'cancelled'],
-  failed: ['preparing', 'cancelled'],
-  complete: [],
-  cancelled: [],
-}
-
 export function mayBecome(from: UploadState, to: UploadState): boolean {
-  return ARROWS[from].includes(to)
+  if (isRunning(from)) return to !== 'idle' && !(from === 'uploading' && to === 'preparing')
+  return !isOver(from) && (to === 'preparing' || to === 'cancelled')
 }
 
 /** Whether a run is under way: requests may be on the wire, or are waited for. */
 export function isRunning(state: UploadState): boolean {
   return state === 'preparing' || state === 'uploading' || state === 'waiting'
+}
+
+/** Whether nothing leads on from here. */
+export function isOver(state: UploadState): boolean {
+  return state === 'complete' || state === 'cancelled'
 }

@@ -12,10 +12,7 @@ export const wakefulClock: Clock = {
   },
 }
 
-const ID_BYTES = 16
-
 /** 128 random bits. Unlike `randomUUID()` it is there on insecure pages too. */
 export function newId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(ID_BYTES))
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join('')
 }

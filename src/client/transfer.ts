@@ -1,49 +1,42 @@
-import { TUS_VERSION } from '../protocol/tus1/headers.ts'
-import type { Clock } from '../core/ports/clock.ts'
-import { formatMetadata } from '../protocol/metadata.ts'
-import type { ChunkSize } from './chunk-size.ts'
 import { TransferError } from './errors.ts'
+import type { Checksums, Cut, Task } from './ports/features.ts'
+import type { Slice, Source } from './ports/source.ts'
 import type { TransportResponse } from './ports/transport.ts'
-import { isSuccess } from './refusal.ts'
-import type { Call, Requester } from './requester.ts'
+import type { Call } from './requester.ts'
 import type { Retry } from './retry.ts'
-import { Slicer } from './slicer.ts'
-import type { Outgoing, SlicerOptions } from './slicer.ts'
 import type { Terms } from './terms.ts'
-import { expiresAtMsOf, lengthOf, locationOf, metadataOf, offsetOf } from './tus-answers.ts'
+import { isGone, isSuccess, lengthOf, locationOf, offsetOf } from './tus-answers.ts'
+import { metadataField, metadataPairs } from './tus-codec.ts'
 
 /** Sent with the creation at most: until its answer has come nobody knows where these bytes are. */
 const CREATION_BYTES = 256 * 1024
 const AGAIN_MS = 1000
-const MOST_MISMATCHES = 5
-/** An expiry that has moved by less is not worth a write to the storage. */
-const EXPIRY_STEP_MS = 5 * 60_000
-
-const TUS = { 'Tus-Resumable': TUS_VERSION }
 const OFFSET_STREAM = 'application/offset+octet-stream'
 
 /** What the transfers of one run share. */
-export interface TransferContext extends Omit<SlicerOptions, 'checksum' | 'streamBytes'> {
-  readonly clock: Clock
-  readonly requester: Requester
-  readonly chunks: ChunkSize
-  readonly terms: Terms
+export interface Run {
   readonly signal: AbortSignal
   /** Of creations: outlives `signal` when an upload must be deleted whose URL is not known yet. */
   readonly creationSignal: AbortSignal
-  makeRetry(onWait: (isWaiting: boolean) => void): Retry
-  /** Bytes that may still be sent in this run. */
-  room(): number
-  /** Bytes have left. */
+  /** Bytes that may still be sent. */
+  readonly room: () => number
+  /** Somebody drives the upload step by step, and wants one request at a time. */
+  readonly isStepwise: boolean
+  readonly enter: (state: 'preparing' | 'uploading' | 'waiting') => void
+}
+
+/** What a transfer needs of its upload. */
+export interface TransferTask extends Task {
+  readonly source: Source
+  readonly terms: Terms
+  readonly cut: Cut
+  /** Bytes are on their way, or negative: no longer. */
   moved(bytes: number): void
-  /** Some transfer is at another place now. */
-  changed(): void
-  /** Some transfer waits, or works again. */
-  activity(): void
-  /** The URL or its expiry is known now, or the upload is known to be gone. */
-  located(transfer: Transfer): Promise<void>
-  lost(lost: LostUpload): Promise<'restart' | 'fail'>
-  readonly warn: (message: string) => void
+  /** A transfer begins to work, or waits; without a run: or ends. */
+  works(isWorking: boolean, run?: Run): void
+  /** The URL is known now, or the upload is known to be gone. */
+  located(transfer: Transfer): Promise<unknown>
+  lost(lost: LostUpload, signal: AbortSignal): Promise<'restart' | 'fail'>
 }
 
 export interface LostUpload {
@@ -51,15 +44,25 @@ export interface LostUpload {
   readonly acceptedBytes: number
 }
 
-type Work = TransferContext & { readonly retry: Retry; readonly slicer: Slicer }
+interface Work extends Run {
+  readonly task: TransferTask
+  readonly retry: Retry
+  readonly checksums: Checksums | undefined
+}
 
-export interface TransferOptions {
+/** The content of one request. */
+interface Outgoing {
+  readonly slice: Slice
+  readonly checksum: string | undefined
+  /** A fresh slice for each attempt to send it. */
+  readonly body: () => Promise<Slice>
+}
+
+export interface Part {
   readonly startBytes: number
   /** `undefined`: where the source ends. */
   readonly endBytes?: number | undefined
   readonly url?: string | undefined
-  /** The URL was remembered: if it is another upload's, a new one is made instead. */
-  readonly isRemembered?: boolean
 }
 
 /**
@@ -69,17 +72,12 @@ export interface TransferOptions {
  * failure HEAD comes before the next PATCH, after a success never.
  */
 export class Transfer {
-  readonly startBytes: number
-  readonly endBytes: number | undefined
+  readonly part: Part
   url: string | undefined
-  expiresAtMs: number | undefined
   /** Bytes the server has confirmed. */
   offset = 0
-  /** Bytes of the request under way that have left. */
-  inFlightBytes = 0
   isDone = false
-  /** Whether it is running, and not waiting for the next attempt. */
-  isActive = false
+  /** The URL was remembered: if it is another upload's, a new one is made instead. */
   #isRemembered: boolean
   #highestOffset = 0
   /** Whether `offset` is the server's, as far as anybody can know. */
@@ -88,44 +86,36 @@ export class Transfer {
   #sendsWithCreation = true
   #isSuspect = false
   /** An answer to PATCH made no sense at this offset. */
-  #doubtedOffset: number | undefined
-  #mismatches = 0
-  /** Bytes of the last PATCH that had left when it broke off, and how often in a row nothing was left of them. */
+  #doubtedOffset = -1
+  /** Bytes of the last request that had left when it broke off, and how often in a row nothing was left of them. */
   #brokenBytes = 0
   #fruitless = 0
 
-  constructor({ startBytes, endBytes, url, isRemembered = false }: TransferOptions) {
-    this.startBytes = startBytes
-    this.endBytes = endBytes
-    this.url = url
+  constructor(part: Part, isRemembered: boolean) {
+    this.part = part
+    this.url = part.url
     this.#isRemembered = isRemembered
   }
 
   /** Works until everything is there, or there is no more room. */
-  async run(context: TransferContext): Promise<void> {
-    const { signal, terms } = context
-    const slicer = new Slicer({ ...context, checksum: terms.checksum, streamBytes: terms.streamBytes })
-    const setActive = (isActive: boolean): void => {
-      this.isActive = isActive
-      if (!signal.aborted) context.activity()
-    }
-    const work = { ...context, slicer, retry: context.makeRetry((isWaiting) => setActive(!isWaiting)) }
-    this.isActive = true
-    await this.#steps(work).finally(() => (this.isActive = false))
+  async run(task: TransferTask, run: Run): Promise<void> {
+    const retry = task.retry(run.signal, (isWaiting) => task.works(!isWaiting, run))
+    const checksums = task.terms.checksum && task.platform.features.checksum?.make(task)
+    task.works(true, run)
+    await this.#steps({ ...run, task, retry, checksums }).finally(() => task.works(false))
   }
 
   async #steps(work: Work): Promise<void> {
-    const { signal } = work
     while (!this.isDone) {
       try {
-        signal.throwIfAborted()
-        if (this.url === undefined) await this.#create(work)
+        work.signal.throwIfAborted()
+        if (!this.url) await this.#create(work)
         else if (!this.#isInStep) await this.#synchronise(work, this.url)
-        else if (work.room() <= 0) return
-        else await this.#append(work, this.url)
+        else if (work.room() > 0) await this.#append(work, this.url)
+        else return
       } catch (error) {
         this.#isInStep = false
-        await work.retry.failed(error, signal)
+        await work.retry.failed(error)
       }
     }
   }
@@ -135,152 +125,172 @@ export class Transfer {
     this.isDone = this.#isInStep = false
   }
 
-  #sizeBytes({ source }: Work): number | undefined {
-    const endBytes = this.endBytes ?? source.sizeBytes
-    return endBytes === undefined ? undefined : endBytes - this.startBytes
+  /** `NaN` while it is not known. */
+  #sizeBytes({ task }: Work): number {
+    return (this.part.endBytes ?? task.source.sizeBytes ?? NaN) - this.part.startBytes
   }
 
   /**
    * tus 1.0 §Creation, with the first bytes where the server takes them.
    *
    * An answer that gets lost leaves an upload behind that nobody knows of; the protocol has no way to find it again.
-   * That is why only little is sent along.
+   * That is why only little is sent along, and nothing of a part.
    */
   async #create(work: Work): Promise<void> {
-    const { terms, creationSignal: signal, signal: runSignal } = work
-    const { endpoint } = terms
-    if (endpoint === undefined)
-      throw new TransferError('protocol', 'no endpoint is given to create an upload at')
+    const { task, creationSignal: signal } = work
+    const { endpoint: url, metadata, defersLength, sendsWithCreation } = task.terms
+    const { isDivided } = task
+    const room = Math.min(CREATION_BYTES, work.room())
     const sends =
-      terms.sendsWithCreation && this.#sendsWithCreation && this.#sizeBytes(work) !== 0 && work.room() > 0
-    const first = sends ? await this.#next(work, Math.min(CREATION_BYTES, work.room()), signal) : undefined
-    const length = terms.defersLength && first?.isLast !== true ? undefined : this.#sizeBytes(work)
-    const body = first !== undefined && first.sizeBytes > 0 ? first : undefined
-    const headers = { ...this.#creationHeaders(work, length), ...(body && { 'Content-Type': OFFSET_STREAM }) }
-    const call = { method: 'POST', url: endpoint, headers, signal }
-    // A line that breaks this early may do so again.
-    this.#sendsWithCreation = body === undefined
-    const response = await this.#send(work, call, body)
-    this.#sendsWithCreation = true
-    if (!isSuccess(response.status)) return await this.#refused(work, { call, response, body })
-    this.url = createdAt(response, endpoint)
-    this.#isRemembered = false
-    this.#isLengthDeclared = length !== undefined
-    this.expiresAtMs = expiresAtMsOf(response, work.clock.nowMs())
-    const offset = body === undefined ? 0 : offsetOf(response)
-    // Without a sound offset HEAD must tell how much of the content was taken.
-    this.#isInStep = offset !== undefined && offset <= (body?.sizeBytes ?? 0)
-    await work.located(this)
-    runSignal.throwIfAborted()
-    if (this.#isInStep) this.#accept(work, offset ?? 0)
-  }
-
-  #creationHeaders({ terms }: Work, length: number | undefined): Record<string, string> {
-    const metadata = metadataField(terms.metadata)
-    return {
-      ...TUS,
-      ...(length === undefined ? { 'Upload-Defer-Length': '1' } : { 'Upload-Length': String(length) }),
-      ...(metadata !== '' && { 'Upload-Metadata': metadata }),
-      ...(terms.isPartial && { 'Upload-Concat': 'partial' }),
+      sendsWithCreation && this.#sendsWithCreation && !isDivided && this.#sizeBytes(work) !== 0 && room > 0
+    const first = sends ? await this.#next(work, room, signal) : undefined
+    const body = first?.slice.sizeBytes ? first : undefined
+    const defers = defersLength && !isDivided && !first?.slice.isLast
+    const headers = {
+      'Upload-Length': defers ? undefined : this.#sizeBytes(work),
+      'Upload-Defer-Length': defers ? 1 : undefined,
+      'Upload-Metadata': isDivided ? undefined : metadataField(metadata),
+      'Upload-Concat': isDivided || task.options.partial ? 'partial' : undefined,
     }
+    // A line that breaks this early may do so again.
+    this.#sendsWithCreation = !body
+    const response = await this.#send(work, { method: 'POST', url, headers, signal }, body)
+    if (!response) return
+    this.#sendsWithCreation = true
+    this.url = locationOf(response, url)
+    this.#isRemembered = false
+    this.#isLengthDeclared = !defers
+    const offset = body ? offsetOf(response) : 0
+    // Without a sound offset HEAD must tell how much of the content was taken.
+    this.#isInStep = offset !== undefined && offset <= (body?.slice.sizeBytes ?? 0)
+    await task.located(this)
+    work.signal.throwIfAborted()
+    if (this.#isInStep) this.#accept(work, offset ?? 0)
   }
 
   /** tus 1.0 §HEAD: where the server is, and whether this is the same upload at all. */
   async #synchronise(work: Work, url: string): Promise<void> {
-    const { signal, requester, clock } = work
-    await work.source.verify()
-    const call = { method: 'HEAD', url, headers: TUS, signal }
-    const response = await this.#send(work, call)
-    if (!isSuccess(response.status)) return await this.#refused(work, { call, response })
-    const offset = offsetOf(response)
-    if (offset === undefined) throw requester.refusal(call, response, 'the answer has no valid Upload-Offset')
+    await work.task.source.verify()
+    const response = await this.#send(work, { method: 'HEAD', url, signal: work.signal })
+    if (!response) return
+    const offset = offsetOf(response) ?? 0
     this.#isSuspect = false
     const difference = this.#difference(work, response, offset)
-    if (difference !== undefined) return await this.#reject(work, difference)
-    if (this.#doubtedOffset !== undefined && offset <= this.#doubtedOffset) {
+    if (difference && !this.#isRemembered) {
+      throw new TransferError('protocol', difference, { hint: 'This is the upload of another file.' })
+    }
+    if (difference) {
+      work.task.warn(`${difference}: a new upload begins`)
+      return await this.#forget(work)
+    }
+    if (offset <= this.#doubtedOffset) {
       throw new TransferError(
         'protocol',
         `the server takes bytes at ${offset} and its offset does not advance`,
       )
     }
-    this.#doubtedOffset = undefined
+    this.#doubtedOffset = -1
     this.#weigh(work, offset)
-    const isDeferred = lengthOf(response) === undefined && response.header('Upload-Defer-Length') === '1'
-    this.#isLengthDeclared = !isDeferred
+    this.#isLengthDeclared = !response.header('Upload-Defer-Length') || lengthOf(response) !== undefined
     this.#isInStep = true
     this.#accept(work, offset)
-    await this.#noteExpiry(work, expiresAtMsOf(response, clock.nowMs()))
+  }
+
+  /** Smaller requests, when nothing remains of one that breaks off, and again. */
+  #weigh({ task }: Work, offset: number): void {
+    const isFruitless = offset <= this.offset && this.#brokenBytes > 0
+    this.#fruitless = isFruitless ? this.#fruitless + 1 : 0
+    if (this.#fruitless > 1) task.terms.chunks.ease(this.#brokenBytes)
+    this.#brokenBytes = 0
   }
 
   /** tus 1.0 §PATCH */
   async #append(work: Work, url: string): Promise<void> {
-    const { signal, requester, clock } = work
+    const { signal, task } = work
+    const { clock } = task.platform
     const before = this.offset
     const body = await this.#next(work, work.room(), signal)
-    const after = before + body.sizeBytes
-    const declares = !this.#isLengthDeclared && body.isLast
+    const { sizeBytes, isLast } = body.slice
+    const after = before + sizeBytes
+    const declares = !this.#isLengthDeclared && isLast
     const headers = {
-      ...TUS,
-      'Content-Type': OFFSET_STREAM,
-      'Upload-Offset': String(before),
-      ...(declares && { 'Upload-Length': String(after) }),
-      ...(body.checksum !== undefined && { 'Upload-Checksum': body.checksum }),
+      'Upload-Offset': before,
+      'Upload-Length': declares ? after : undefined,
+      'Upload-Checksum': body.checksum,
     }
     const beganMs = clock.nowMs()
-    const call = { method: 'PATCH', url, headers, signal }
-    const response = await this.#send(work, call, body)
-    if (!isSuccess(response.status)) return await this.#refused(work, { call, response, body })
-    const offset = offsetOf(response)
-    if (offset === undefined) throw requester.refusal(call, response, 'the answer has no valid Upload-Offset')
+    const response = await this.#send(work, { method: 'PATCH', url, headers, signal }, body)
+    if (!response) return
+    const offset = offsetOf(response) ?? 0
     // A server that does not advance would be asked for ever; HEAD tells whether it is only the answer that is wrong.
-    const isSound = offset <= after && (offset > before || body.sizeBytes === 0)
-    if (!isSound) {
+    if (offset > after || (offset <= before && !(isLast && !sizeBytes))) {
       this.#doubtedOffset = before
       this.#isInStep = false
       return
     }
     this.#isLengthDeclared ||= declares
-    this.#mismatches = this.#fruitless = 0
+    this.#fruitless = 0
     this.#accept(work, offset)
-    work.chunks.took(body.sizeBytes, clock.nowMs() - beganMs)
-    await this.#noteExpiry(work, expiresAtMsOf(response, clock.nowMs()))
+    task.terms.chunks.took(sizeBytes, clock.nowMs() - beganMs)
   }
 
-  #next({ slicer }: Work, maxBytes: number, signal: AbortSignal): Promise<Outgoing> {
-    const startBytes = this.startBytes + this.offset
-    return slicer.next({ startBytes, endBytes: this.endBytes ?? Infinity, maxBytes, signal })
-  }
-
-  /** Sends a request; after an abort its answer is of no interest, except for a creation's. */
-  async #send(work: Work, call: Call, body?: Outgoing): Promise<TransportResponse> {
-    const onSent = (bytes: number): void => {
-      if (work.signal.aborted) return
-      work.moved(Math.max(0, bytes - this.inFlightBytes))
-      this.inFlightBytes = bytes
-      work.changed()
+  async #next({ task, checksums }: Work, maxBytes: number, signal: AbortSignal): Promise<Outgoing> {
+    const { source, terms } = task
+    const start = this.part.startBytes + this.offset
+    const left = (this.part.endBytes ?? Infinity) - start
+    const { limitBytes } = terms.chunks
+    const most = Math.min(
+      left,
+      maxBytes,
+      checksums?.aheadBytes(start) ?? limitBytes,
+      source.maxSliceBytes ?? Infinity,
+    )
+    const slice = await task.cut(source, { start, maxBytes: most, signal })
+    const { sizeBytes } = slice
+    let fresh: Slice | undefined = slice
+    return {
+      slice,
+      checksum: await checksums?.of(slice, Math.min(limitBytes, left - sizeBytes), signal),
+      body: async () => {
+        const once = fresh ?? (await task.cut(source, { start, maxBytes: sizeBytes, signal }))
+        fresh = undefined
+        return once
+      },
     }
+  }
+
+  /**
+   * Sends a request; after an abort its answer is of no interest, except for a creation's.
+   *
+   * @returns A 2xx, with an offset unless it is a creation's; `undefined` when the next step shall follow at once.
+   */
+  async #send(work: Work, request: Call, outgoing?: Outgoing): Promise<TransportResponse | undefined> {
+    const { task } = work
+    let sentBytes = 0
+    const onSent = (bytes: number): void => {
+      if (!work.signal.aborted) task.moved(bytes - sentBytes)
+      sentBytes = bytes
+    }
+    const headers = { ...request.headers, 'Content-Type': outgoing && OFFSET_STREAM }
+    const call = { ...request, headers, onSent, body: outgoing?.body }
+    let response: TransportResponse
     try {
-      const response = await work.requester.send(
-        body === undefined ? call : { ...call, body: body.body, onSent },
-      )
+      response = await task.requester.send(call)
       call.signal.throwIfAborted()
-      if (body !== undefined && isSuccess(response.status))
-        work.moved(Math.max(0, body.sizeBytes - this.inFlightBytes))
-      return response
+      // Some transports do not tell.
+      if (outgoing && isSuccess(response)) onSent(outgoing.slice.sizeBytes)
     } catch (error) {
-      if (body !== undefined) this.#brokenBytes = this.inFlightBytes
+      if (outgoing) this.#brokenBytes = sentBytes
       throw error
     } finally {
-      this.inFlightBytes = 0
+      onSent(0)
     }
-  }
-
-  /** Smaller requests, when nothing remains of one that breaks off, and again. */
-  #weigh({ chunks }: Work, offset: number): void {
-    const isFruitless = offset <= this.offset && this.#brokenBytes > 0
-    this.#fruitless = isFruitless ? this.#fruitless + 1 : 0
-    if (this.#fruitless > 1) chunks.ease(this.#brokenBytes)
-    this.#brokenBytes = 0
+    if (!isSuccess(response)) return await this.#refused(work, { call, response, outgoing })
+    if (call.method !== 'POST' && offsetOf(response) === undefined) {
+      throw task.requester.refusal(call, response, 'the answer has no valid Upload-Offset')
+    }
+    await task.ledger?.heard(this, response)
+    return response
   }
 
   #accept(work: Work, offset: number): void {
@@ -289,15 +299,9 @@ export class Transfer {
       work.retry.refill()
     }
     this.offset = offset
-    work.source.release(this.startBytes + offset)
+    work.task.source.release(this.part.startBytes + offset)
     this.isDone = this.#isLengthDeclared && offset === this.#sizeBytes(work)
-    work.changed()
-  }
-
-  async #noteExpiry(work: Work, expiresAtMs: number | undefined): Promise<void> {
-    if (expiresAtMs === undefined || Math.abs(expiresAtMs - (this.expiresAtMs ?? 0)) < EXPIRY_STEP_MS) return
-    this.expiresAtMs = expiresAtMs
-    await work.located(this)
+    work.task.moved(0)
   }
 
   /** Decides about an answer that is no 2xx. Returns when the next step shall follow at once. */
@@ -306,100 +310,60 @@ export class Transfer {
     answer: {
       readonly call: Call
       readonly response: TransportResponse
-      readonly body?: Outgoing | undefined
+      readonly outgoing: Outgoing | undefined
     },
-  ): Promise<void> {
-    const { call, response, body } = answer
-    const { status } = response
+  ): Promise<undefined> {
+    const { call, response, outgoing } = answer
+    const { task, checksums } = work
     const isCreation = call.method === 'POST'
     this.#isInStep = false
-    const error = work.requester.refusal(
+    if (response.status === 413 && outgoing) {
+      const isSmaller = task.terms.chunks.shrink(outgoing.slice.sizeBytes)
+      // If it is the upload that is too large, and not this request, a creation without content says so at once.
+      if (isSmaller || isCreation) return
+    }
+    const error = task.requester.refusal(
       call,
       response,
       isCreation ? 'cannot create the upload' : 'cannot upload',
     )
-    if (status === 413 && body !== undefined) {
-      const isSmaller = work.chunks.shrink(body.sizeBytes)
-      // If it is the upload that is too large, and not this request, a creation without content says so at once.
-      if (isCreation) this.#sendsWithCreation = false
-      if (isSmaller || isCreation) return
-    }
-    const isUnheard = body?.checksum !== undefined && (status === 400 || status === 417)
-    if (status === 460 || isUnheard) return await this.#mismatched(work, error)
-    if (!isCreation && (status === 404 || status === 410)) return await this.#missing(work, error)
-    throw error
-  }
-
-  /** The chunk is sent again. A server may answer otherwise than by 460, also because it cannot check at all. */
-  async #mismatched({ retry, signal, slicer, terms, warn }: Work, error: TransferError): Promise<void> {
-    const count = ++this.#mismatches
-    if (count >= MOST_MISMATCHES) {
-      throw new TransferError('protocol', `the checksum was refused ${count} times`, { cause: error })
-    }
-    if (error.status === 460) throw error
-    if (count === 1 || terms.needsChecksum) return await retry.pause({ error, delayMs: AGAIN_MS, signal })
-    warn('goes on without checksums, which the server announces and refuses')
-    slicer.stopHashing()
-  }
-
-  /** 404 or 410: one answer may be a proxy's or a replica's that lags behind. The second one is believed. */
-  async #missing(work: Work, error: TransferError): Promise<void> {
-    const { retry, signal } = work
+    const failure = checksums && outgoing?.checksum ? checksums.refused(error) : error
+    if (!failure) return
+    if (isCreation || !isGone(response)) throw failure
+    // One answer may be a proxy's or a replica's that lags behind. The second one is believed.
     this.#isSuspect = !this.#isSuspect
-    if (this.#isSuspect) return await retry.pause({ error, delayMs: AGAIN_MS, signal })
-    const lost = { url: this.url ?? '', acceptedBytes: this.offset }
+    if (this.#isSuspect) throw againAfter(error)
+    const lost = { url: call.url, acceptedBytes: this.offset }
     await this.#forget(work)
-    if ((await work.lost(lost)) === 'fail') throw error
+    if ((await task.lost(lost, work.signal)) === 'fail') throw error
   }
 
   /** How the server's upload differs from ours. */
   #difference(work: Work, response: TransportResponse, offset: number): string | undefined {
     const size = this.#sizeBytes(work)
-    const length = lengthOf(response)
-    if (size !== undefined && length !== undefined && length !== size) {
+    const length = lengthOf(response) ?? size
+    if (size >= 0 && length !== size)
       return `the upload on the server has ${length} bytes, the source ${size}`
+    if (offset > size) return `RemoteAhead: the server has ${offset} bytes, the source only ${size}`
+    // In Base64 as well as in plain text; only some leave the padding out.
+    const there = metadataPairs(response.header('Upload-Metadata') ?? '')
+    for (const [key, ours] of metadataPairs(metadataField(work.task.terms.metadata))) {
+      const [a, b] = [ours, there.get(key) ?? ours].map((value) => value.replace(/=+$/, ''))
+      if (a !== b) return `the upload on the server has another ${key}`
     }
-    if (offset > (size ?? Infinity))
-      return `RemoteAhead: the server has ${offset} bytes, the source only ${size}`
-    const there = metadataOf(response) ?? {}
-    const key = Object.entries(work.terms.metadata).find(
-      ([name, ours]) => (there[name] ?? ours) !== ours,
-    )?.[0]
-    return key === undefined ? undefined : `the upload on the server has another ${key}`
+    return undefined
   }
 
-  async #reject(work: Work, difference: string): Promise<void> {
-    if (!this.#isRemembered) {
-      throw new TransferError('protocol', difference, { hint: 'This is the upload of another file.' })
-    }
-    work.warn(`${difference}: a new upload begins`)
-    await this.#forget(work)
-  }
-
-  async #forget(work: Work): Promise<void> {
-    this.url = this.expiresAtMs = undefined
+  async #forget({ task }: Work): Promise<void> {
+    this.url = undefined
     this.offset = 0
     this.#isInStep = this.#isRemembered = false
-    await work.located(this)
-    work.changed()
+    await task.located(this)
+    task.moved(0)
   }
 }
 
-/** @throws {TransferError} when the answer does not say where the upload is. */
-function createdAt(response: TransportResponse, endpoint: string): string {
-  try {
-    return locationOf(response, endpoint)
-  } catch (error) {
-    // Without a status it is final: a server that is not one of tus would be asked for ever.
-    const { message, hint } = error as TransferError
-    throw response.header('Tus-Resumable') === undefined
-      ? new TransferError('protocol', message, { hint })
-      : error
-  }
-}
-
-/** @throws {TypeError} if a key is no visible ASCII, or has a comma. */
-export function metadataField(metadata: Readonly<Record<string, string>>): string {
-  const encoder = new TextEncoder()
-  return formatMetadata(Object.entries(metadata).map(([key, value]) => [key, encoder.encode(value)]))
+/** A refusal that may be a passing one, whatever its status. */
+export function againAfter(error: TransferError): TransferError {
+  return Object.assign(error, { isFinal: false, retryAfterMs: AGAIN_MS })
 }

@@ -1,11 +1,19 @@
-import { parseDecimal } from '../protocol/integer.ts'
-import { metadataRecord, parseMetadata } from '../protocol/metadata.ts'
 import { TransferError } from './errors.ts'
-import { shownUrl } from './exchange-log.ts'
 import type { ResponseHead } from './ports/transport.ts'
+import { shownUrl } from './shown.ts'
+import { integerOf, metadataPairs } from './tus-codec.ts'
 
 // A slip of a server's clock, or of its operator, must not put an upload to sleep for a year.
 const LONGEST_RETRY_AFTER_MS = 60 * 60 * 1000
+
+export function isSuccess({ status }: ResponseHead): boolean {
+  return status >= 200 && status < 300
+}
+
+/** 404 or 410. */
+export function isGone({ status }: ResponseHead): boolean {
+  return status === 404 || status === 410
+}
 
 /** `Upload-Offset` in bytes; `undefined` if missing or malformed. It is never taken for 0 (tus 1.0 §HEAD). */
 export function offsetOf(response: ResponseHead): number | undefined {
@@ -18,21 +26,30 @@ export function lengthOf(response: ResponseHead): number | undefined {
 }
 
 /** `Upload-Expires` as Unix time in milliseconds. */
-export function expiresAtMsOf(response: ResponseHead, nowMs: number = Date.now()): number | undefined {
+export function expiresAtMsOf(response: ResponseHead, nowMs: number): number | undefined {
   return momentOf(response, 'Upload-Expires', nowMs)
 }
 
 /** `Upload-Metadata`, values as text; `undefined` if missing or malformed. */
 export function metadataOf(response: ResponseHead): Readonly<Record<string, string>> | undefined {
-  const parsed = parseMetadata(response.header('Upload-Metadata') ?? '')
-  return parsed.ok ? metadataRecord(parsed.value) : undefined
+  const field = response.header('Upload-Metadata')
+  if (!field) return undefined
+  try {
+    const pairs = [...metadataPairs(field)].map(([key, value]) => {
+      const bytes = Uint8Array.from(atob(value), (character) => character.charCodeAt(0))
+      return [key, new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)] as const
+    })
+    return Object.fromEntries(pairs)
+  } catch {
+    return undefined
+  }
 }
 
 /** `Retry-After`, seconds or a date (RFC 9110 §10.2.3), as a delay of at most an hour. */
 export function retryAfterMsOf(response: ResponseHead, nowMs: number): number | undefined {
   const seconds = integerOf(response, 'Retry-After')
   const atMs = seconds === undefined ? momentOf(response, 'Retry-After', nowMs) : nowMs + seconds * 1000
-  return atMs === undefined ? undefined : Math.min(Math.max(atMs - nowMs, 0), LONGEST_RETRY_AFTER_MS)
+  return atMs && Math.min(Math.max(atMs - nowMs, 0), LONGEST_RETRY_AFTER_MS)
 }
 
 /**
@@ -44,42 +61,41 @@ export function retryAfterMsOf(response: ResponseHead, nowMs: number): number | 
  * @throws {TransferError} `protocol` if it is missing, is no web address, or would leave TLS.
  */
 export function locationOf(response: ResponseHead, requestUrl: string): string {
+  const { status, url } = response
   const text = response.header('Location') ?? ''
   // A browser may have been given a relative endpoint; the answer's address is then the absolute one.
-  const base = URL.canParse(requestUrl) ? requestUrl : response.url
-  if (text !== '' && URL.canParse(text, base)) {
-    const [from, to] = [new URL(base), new URL(text, base)]
-    const isSecure = from.protocol === 'https:'
+  const from = new URL(requestUrl, url)
+  const isSecure = from.protocol === 'https:'
+  if (text !== '' && URL.canParse(text, from)) {
+    const to = new URL(text, from)
     if (isSecure && to.protocol === 'http:' && from.hostname === to.hostname) {
       to.protocol = from.protocol
       to.port = from.port
     }
     if (to.protocol === 'https:' || (to.protocol === 'http:' && !isSecure)) return to.href
   }
-  const { status } = response
-  const [url, location] = [shownUrl(base), shownUrl(text)]
-  throw new TransferError('protocol', `${url} answered ${status} with an unusable Location "${location}"`, {
-    status,
-    url,
-    hint: 'Is this a tus server? It must know its public address and expose Location (CORS).',
-  })
-}
-
-function integerOf(response: ResponseHead, name: string): number | undefined {
-  const parsed = parseDecimal(response.header(name) ?? '')
-  return parsed.ok ? parsed.value : undefined
+  const shown = shownUrl(from.href)
+  throw new TransferError(
+    'protocol',
+    `${shown} answered ${status} with an unusable Location "${shownUrl(text)}"`,
+    {
+      status,
+      url: shown,
+      // A server that is not one of tus would be asked for ever.
+      isFinal: response.header('Tus-Resumable') === undefined || undefined,
+      hint: 'Is this a tus server, and does it expose Location (CORS)?',
+    },
+  )
 }
 
 /** A date the server wrote, on our clock: what its own `Date` says about the difference is taken off. */
 function momentOf(response: ResponseHead, name: string, nowMs: number): number | undefined {
   const atMs = dateOf(response, name)
-  const serverNowMs = dateOf(response, 'Date')
-  return atMs === undefined || serverNowMs === undefined ? atMs : atMs + nowMs - serverNowMs
+  return atMs && atMs + nowMs - (dateOf(response, 'Date') ?? nowMs)
 }
 
 /** An HTTP date (RFC 9110 §5.6.7), except asctime's, which nobody sends: the parser of servers is large for a browser. */
 function dateOf(response: ResponseHead, name: string): number | undefined {
   const text = response.header(name) ?? ''
-  const timeMs = /^[A-Z][a-z]+, .+ GMT$/.test(text) ? Date.parse(text) : NaN
-  return Number.isNaN(timeMs) ? undefined : timeMs
+  return (/^[A-Z][a-z]+, .+ GMT$/.test(text) && Date.parse(text)) || undefined
 }

@@ -1,14 +1,17 @@
+import { onAbort } from './abortable.ts'
 import { TransferError } from './errors.ts'
 import { UploadEmitter } from './events.ts'
-import type { UploadEvent, UploadEvents, UploadListener, UploadResult } from './events.ts'
+import type { UploadEvents, UploadListener, UploadResult } from './events.ts'
 import type { ExchangeRecord } from './exchange-log.ts'
 import { Job } from './job.ts'
 import type { UploadOptions } from './options.ts'
+import type { Features } from './ports/features.ts'
 import type { Platform } from './ports/platform.ts'
 import type { StoredUpload } from './ports/url-storage.ts'
-import { isRunning, mayBecome } from './state.ts'
+import { isOver, isRunning, mayBecome } from './state.ts'
 import type { UploadState } from './state.ts'
-import { metadataField } from './transfer.ts'
+import type { Run } from './transfer.ts'
+import { metadataField } from './tus-codec.ts'
 
 /** How long a cancelled upload waits for the answer to its creation, and then for its deletion. */
 const CLEANUP_MS = 30_000
@@ -20,21 +23,16 @@ export interface StartOptions {
   readonly stopAt?: number | undefined
 }
 
-interface Goal {
-  readonly stopAt: number
-  readonly isOneChunk: boolean
-}
-
-/** One run: everything that comes from it after its signal has been aborted is ignored. */
-interface Generation extends Goal {
+/** One run: everything that comes from it after `stop` is ignored. */
+interface Generation {
   readonly stop: AbortController
   readonly creation: AbortController
 }
 
 interface Outcome {
-  readonly promise: Promise<UploadResult>
-  readonly resolve: (result: UploadResult) => void
-  readonly reject: (error: unknown) => void
+  promise: Promise<UploadResult>
+  resolve: (result: UploadResult) => void
+  reject: (error: unknown) => void
 }
 
 /** One upload, from the first request to the last, over pauses, failures and restarts. */
@@ -50,16 +48,18 @@ export class UploadMachine {
   #outcome: Outcome | undefined
   /** Why it was cancelled. */
   #reason: unknown
+  /** Nothing listens to the caller's signal any more. */
+  #release: (() => void) | undefined
 
   /**
-   * @throws {TypeError} when a metadata key is no visible ASCII, or has a comma.
+   * @throws {TypeError} when a metadata key is no visible ASCII, or has a comma, or when a feature is not there.
    * @throws {RangeError} when a number makes no sense.
    */
   constructor(platform: Platform, input: unknown, options: UploadOptions) {
-    checkOptions(options)
+    checkOptions(options, platform.features)
     this.#platform = platform
-    this.#options = Object.freeze({ ...options })
-    this.#job = new Job({ platform, input, options: this.#options, events: this.#events })
+    this.#options = { ...options }
+    this.#job = new Job(platform, { input, options: this.#options, emit: this.#events.emit })
   }
 
   get state(): UploadState {
@@ -86,14 +86,9 @@ export class UploadMachine {
     return this
   }
 
-  /** The events from now on, until the upload is complete, cancelled or has failed. Does not start it. */
-  [Symbol.asyncIterator](): AsyncGenerator<UploadEvent, void, undefined> {
-    return this.#events.iterate(this.#state === 'complete' || this.#state === 'cancelled')
-  }
-
   /** The last exchanges with the server, without secrets. */
   report(): readonly ExchangeRecord[] {
-    return this.#job.requester.report()
+    return this.#job.log?.list() ?? []
   }
 
   /**
@@ -117,7 +112,7 @@ export class UploadMachine {
    * @throws `signal.reason` when aborted by the caller's signal.
    */
   start({ stopAt = Infinity }: StartOptions = {}): Promise<UploadResult> {
-    return this.#go({ stopAt, isOneChunk: false })
+    return this.#go({ isStepwise: stopAt < Infinity, room: () => stopAt - this.offset })
   }
 
   /**
@@ -127,7 +122,9 @@ export class UploadMachine {
    */
   async uploadChunk(): Promise<{ readonly offset: number; readonly isComplete: boolean }> {
     if (isRunning(this.#state)) throw new TypeError('the upload is running already')
-    const { bytes, isComplete } = await this.#go({ stopAt: Infinity, isOneChunk: true })
+    const before = this.offset
+    const room = (): number => (this.offset > before ? 0 : Infinity)
+    const { bytes, isComplete } = await this.#go({ isStepwise: true, room })
     return { offset: bytes, isComplete }
   }
 
@@ -160,11 +157,10 @@ export class UploadMachine {
    */
   async cancel({ terminate = false }: { readonly terminate?: boolean } = {}): Promise<void> {
     const reason = new TransferError('aborted', 'the upload was cancelled')
-    const generation = this.#generation
     if (!this.#end(reason)) return
     const cleanup = new AbortController()
     const giveUp = (): void => {
-      generation?.creation.abort(reason)
+      this.#generation?.creation.abort(reason)
       cleanup.abort(new TransferError('timeout', 'the upload could not be deleted in time'))
     }
     if (!terminate) giveUp()
@@ -178,87 +174,69 @@ export class UploadMachine {
     }
   }
 
-  #go(goal: Goal): Promise<UploadResult> {
-    const { signal } = this.#options
+  #go(goal: Pick<Run, 'room' | 'isStepwise'>): Promise<UploadResult> {
     if (this.#state === 'cancelled') return Promise.reject(this.#reason)
-    const isTaken = isRunning(this.#state) || this.#state === 'complete'
-    if (isTaken && this.#outcome !== undefined) return this.#outcome.promise
-    this.#outcome ??= makeOutcome()
-    const { promise } = this.#outcome
-    if (signal?.aborted === true) this.#abort()
-    else this.#begin(goal)
-    return promise
+    const known = this.#outcome
+    if (known && (isRunning(this.#state) || isOver(this.#state))) return known.promise
+    const outcome = (this.#outcome = known ?? newOutcome())
+    this.#begin(goal)
+    return outcome.promise
   }
 
-  #begin(goal: Goal): void {
-    const generation = { ...goal, stop: new AbortController(), creation: new AbortController() }
+  #begin(goal: Pick<Run, 'room' | 'isStepwise'>): void {
+    const generation = { stop: new AbortController(), creation: new AbortController() }
+    const { signal } = generation.stop
+    const creationSignal = generation.creation.signal
     this.#generation = generation
-    this.#options.signal?.addEventListener('abort', this.#abort)
+    this.#release?.()
+    this.#release = this.#options.signal && onAbort(this.#options.signal, () => this.#abort())
     this.#move('preparing')
+    const enter = (state: UploadState): void => {
+      if (!signal.aborted) this.#move(state)
+    }
     // A run that is still letting go must not meet the next one at the source or at the server.
-    this.#settled = this.#settled.then(() => this.#execute(generation))
+    this.#settled = this.#settled.then(() => this.#execute({ ...goal, signal, creationSignal, enter }))
   }
 
-  async #execute(generation: Generation): Promise<void> {
-    const { stop, creation, stopAt, isOneChunk } = generation
-    const isCurrent = (): boolean => this.#generation === generation && !stop.signal.aborted
-    const enter = (state: UploadState): void => {
-      if (isCurrent()) this.#move(state)
-    }
-    const work = { stopAt, isOneChunk, signal: stop.signal, creationSignal: creation.signal, enter }
+  async #execute(run: Run): Promise<void> {
+    const { signal } = run
+    if (signal.aborted) return
     try {
-      if (!isCurrent()) return
-      const result = await this.#job.run(work)
-      await this.#job.close(result.isComplete)
-      if (isCurrent()) this.#succeed(result)
+      const result = await this.#job.run(run)
+      const { isComplete } = result
+      await this.#job.close(isComplete)
+      if (signal.aborted) return
+      this.#leave(isComplete ? 'complete' : 'paused')?.resolve(result)
+      if (isComplete) this.#events.emit('complete', result)
     } catch (error) {
       await this.#job.close(false)
-      if (isCurrent()) this.#fail(error)
+      if (!signal.aborted) this.#leave('failed', error)?.reject(error)
     }
   }
 
-  #succeed(result: UploadResult): void {
+  /** A run is over, or there will be none. What is to be told so is returned. */
+  #leave(state: UploadState, error?: unknown): Outcome | undefined {
     const outcome = this.#outcome
-    this.#release()
-    this.#move(result.isComplete ? 'complete' : 'paused')
-    if (result.isComplete) {
-      this.#events.emit('complete', result)
-      this.#events.end()
-    } else this.#outcome = undefined
-    outcome?.resolve(result)
-  }
-
-  #fail(error: unknown): void {
-    const outcome = this.#outcome
-    this.#outcome = undefined
-    this.#release()
-    this.#move('failed', error)
-    this.#events.end()
-    outcome?.reject(error)
+    if (state !== 'complete') this.#outcome = undefined
+    this.#release?.()
+    this.#move(state, error)
+    return outcome
   }
 
   /** Makes the upload `cancelled`, unless it is over already. */
   #end(reason: unknown): boolean {
-    if (!mayBecome(this.#state, 'cancelled')) return false
+    if (isOver(this.#state)) return false
     this.#reason = reason
-    this.#release()
-    this.#move('cancelled', reason)
     this.#generation?.stop.abort(reason)
-    this.#events.end()
-    this.#outcome?.reject(reason)
+    this.#leave('cancelled', reason)?.reject(reason)
     return true
   }
 
-  readonly #abort = (): void => {
+  #abort(): void {
     const reason: unknown = this.#options.signal?.reason
     if (!this.#end(reason)) return
     this.#generation?.creation.abort(reason)
     this.#settled = this.#settled.then(() => this.#job.close(true))
-  }
-
-  /** Nothing listens to the caller's signal any more. */
-  #release(): void {
-    this.#options.signal?.removeEventListener('abort', this.#abort)
   }
 
   #move(state: UploadState, error?: unknown): void {
@@ -269,17 +247,27 @@ export class UploadMachine {
   }
 }
 
-function makeOutcome(): Outcome {
-  let settle: Pick<Outcome, 'resolve' | 'reject'> | undefined
-  const promise = new Promise<UploadResult>((resolve, reject) => (settle = { resolve, reject }))
-  return { promise, resolve: (result) => settle?.resolve(result), reject: (error) => settle?.reject(error) }
+function newOutcome(): Outcome {
+  const outcome: Partial<Outcome> = {}
+  const promise = new Promise<UploadResult>((resolve, reject) => Object.assign(outcome, { resolve, reject }))
+  return Object.assign(outcome as Outcome, { promise })
 }
 
-function checkOptions(options: UploadOptions): void {
+function checkOptions(options: UploadOptions, features: Features): void {
   metadataField(options.metadata ?? {})
-  const { chunkSizeBytes = 1, parallel = 1, maxBytesPerSecond = 1, replayBufferBytes = 1 } = options
-  const numbers = { chunkSizeBytes, parallel, maxBytesPerSecond, replayBufferBytes }
-  for (const [name, value] of Object.entries(numbers)) {
-    if (!(value >= 1)) throw new RangeError(`${name} must be at least 1`)
+  for (const name of ['chunkSizeBytes', 'parallel', 'maxBytesPerSecond', 'replayBufferBytes'] as const) {
+    if (!((options[name] ?? 1) >= 1)) throw new RangeError(`${name} must be at least 1`)
+  }
+  for (const name of [
+    'parallel',
+    'checksum',
+    'maxBytesPerSecond',
+    'urlStorage',
+    'required',
+    'deferLength',
+  ] as const) {
+    if (options[name] && !features[name === 'deferLength' ? 'required' : name]) {
+      throw new TypeError(`${name} needs a feature that was left out`)
+    }
   }
 }

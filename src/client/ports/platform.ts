@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/ports/clock.ts'
+import type { Features } from './features.ts'
 import type { OpenSource, Slice } from './source.ts'
 import type { Transport } from './transport.ts'
 import type { UrlStorage } from './url-storage.ts'
@@ -14,11 +15,14 @@ export interface Platform {
   /** A random identifier, at least 128 bit. */
   newId(): string
   readonly openSource: OpenSource
-  readonly hashing: Hashing
+  /** `undefined`: neither checksums nor fingerprints can be made. */
+  readonly hashing: Hashing | undefined
   /** Used when the caller names none; `undefined`: nothing is remembered unless told where. */
   readonly urlStorage: UrlStorage | undefined
   /** What the platform says about being online; `undefined` where it says nothing. */
   readonly connectivity: Connectivity | undefined
+  /** What uploads can do besides sending a file from its first byte to its last. */
+  readonly features: Features
 }
 
 /** Digests of slices, off the critical path where the platform can. */
@@ -31,6 +35,10 @@ export interface Hashing {
 
 export interface Connectivity {
   readonly isOnline: boolean
-  /** @returns A function that removes the listener. */
-  onChange(listener: () => void): () => void
+  /**
+   * Calls `listener` when the connection may be back.
+   *
+   * @returns A function that removes the listener.
+   */
+  onOnline(listener: () => void): () => void
 }

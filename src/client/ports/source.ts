@@ -11,6 +11,8 @@ export interface Source {
   readonly traits: SourceTraits
   /** Whether any range can be read again at any time. */
   readonly isRewindable: boolean
+  /** What one request should take of a stream at most, so that the next can be gathered while it is sent. */
+  readonly maxSliceBytes?: number | undefined
   /**
    * Hands out the bytes from `start` on, at most `maxBytes` of them.
    *
@@ -75,5 +77,5 @@ export interface SourceOptions {
   /** The size, where the caller knows it and the input does not say (a stream). */
   readonly sizeBytes?: number | undefined
   /** What a stream may hold for replay. @default 16 MiB */
-  readonly replayBufferBytes: number
+  readonly replayBufferBytes?: number | undefined
 }

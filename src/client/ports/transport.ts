@@ -26,9 +26,9 @@ export interface TransportRequest {
   readonly body?: Slice | undefined
   readonly signal: AbortSignal
   /** Bytes of the body handed to the network so far. Never decreases. */
-  onSent?(bytes: number): void
+  readonly onSent?: ((bytes: number) => void) | undefined
   /** Called for each piece of the answer's body instead of gathering it; a promise holds the reading back. */
-  onData?(chunk: Uint8Array, response: ResponseHead): void | Promise<void>
+  readonly onData?: ((chunk: Uint8Array, response: ResponseHead) => void | Promise<void>) | undefined
 }
 
 export interface ResponseHead {

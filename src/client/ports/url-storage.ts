@@ -27,7 +27,7 @@ export interface UrlStorage {
 export interface LockOptions {
   readonly signal: AbortSignal
   /** Called once when somebody else holds the right and waiting begins. */
-  onWait?(): void
+  readonly onWait?: (() => void) | undefined
 }
 
 /** One upload that has begun. Plain JSON. */

@@ -1,52 +1,50 @@
 import { SourceChanged, TransferError } from '../errors.ts'
 import type { Source, SourceOptions, SourceTraits } from '../ports/source.ts'
-import { extent, rangeOf } from './range.ts'
+import { kindOf } from './kind-of.ts'
+import { memorySource, rangeOf } from './range.ts'
 
 /** Tells a Blob or File of any realm. */
 export function isBlob(input: unknown): input is Blob {
-  return /^\[object (Blob|File)\]$/.test(Object.prototype.toString.call(input))
+  return /^(Blob|File)$/.test(kindOf(input))
 }
 
 /** A source over a Blob or a File. Slices refer to it, nothing is copied. */
 export function blobSource(blob: Blob, options: SourceOptions): Source {
   const range = rangeOf(options, blob.size)
-  const sizeBytes = range.end - range.start
-  const part = (start: number, length: number): Blob =>
-    blob.slice(range.start + start, range.start + start + length)
-  return {
-    sizeBytes,
+  const { start, end } = range
+  return memorySource(range, {
     traits: traitsOf(blob),
-    isRewindable: true,
-    async slice(start, maxBytes, signal) {
-      signal.throwIfAborted()
-      const place = extent(sizeBytes, { start, maxBytes })
-      return { ...place, content: { kind: 'blob', blob: part(start, place.sizeBytes) } }
-    },
-    release: () => undefined,
+    content: (start, end) => ({ kind: 'blob', blob: blob.slice(start, end) }),
     async verify() {
       // Size and time of a File are those of the moment it was picked: only reading shows what became of it.
-      await part(0, Math.min(1, sizeBytes)).arrayBuffer().catch(refuse)
+      await blob
+        .slice(start, Math.min(start + 1, end))
+        .arrayBuffer()
+        .catch(refuse)
     },
-    close: async () => undefined,
-  }
+  })
 }
 
-function traitsOf(
-  blob: Blob & Partial<Record<'name' | 'webkitRelativePath' | 'lastModified', unknown>>,
-): SourceTraits {
-  const { name, webkitRelativePath: path, lastModified } = blob
-  return {
-    name: typeof name === 'string' ? name : undefined,
-    type: blob.type || undefined,
-    path: typeof path === 'string' && path !== '' ? path : undefined,
-    modifiedMs: typeof lastModified === 'number' ? lastModified : undefined,
-  }
+function traitsOf({
+  name,
+  type,
+  webkitRelativePath: path,
+  lastModified,
+}: Blob & Partial<File>): SourceTraits {
+  return { name, type: type || undefined, path: path || undefined, modifiedMs: lastModified }
 }
 
 function refuse(cause: unknown): never {
   const name = cause instanceof Error ? cause.name : ''
-  if (name === 'NotReadableError' || name === 'NotFoundError') {
+  if (/^Not(Readable|Found)Error$/.test(name)) {
     throw new SourceChanged('the file has changed or is gone since it was picked')
   }
-  throw new TransferError('source', 'the file cannot be read', { cause, hint: 'Pick the file again.' })
+  throw cannotRead(cause)
+}
+
+export function cannotRead(cause: unknown): TransferError {
+  return new TransferError('source', 'the picked file cannot be read', {
+    cause,
+    hint: 'Pick the file again.',
+  })
 }

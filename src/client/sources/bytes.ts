@@ -1,6 +1,7 @@
 import { SourceChanged } from '../errors.ts'
 import type { Source, SourceOptions } from '../ports/source.ts'
-import { extent, rangeOf } from './range.ts'
+import { kindOf } from './kind-of.ts'
+import { memorySource, rangeOf } from './range.ts'
 
 /**
  * Bytes in memory as an array of them; `undefined` for anything else.
@@ -8,42 +9,28 @@ import { extent, rangeOf } from './range.ts'
  * Nothing is copied, but for shared memory: another thread could change it on its way, and no transport takes it.
  */
 export function bytesOf(input: unknown): Uint8Array<ArrayBuffer> | undefined {
-  if (ArrayBuffer.isView(input)) {
-    const bytes = new Uint8Array(input.buffer, input.byteOffset, input.byteLength)
-    return isUnshared(bytes) ? bytes : new Uint8Array(bytes)
-  }
-  // The name is the same in every realm, a frame's `ArrayBuffer` is another class.
-  const kind = Object.prototype.toString.call(input)
-  if (kind === '[object ArrayBuffer]') return new Uint8Array(input as ArrayBuffer)
-  if (kind === '[object SharedArrayBuffer]') return new Uint8Array(new Uint8Array(input as SharedArrayBuffer))
-  return undefined
+  const isView = ArrayBuffer.isView(input)
+  const kind = kindOf(isView ? input.buffer : input)
+  if (!/^(Shared)?ArrayBuffer$/.test(kind)) return undefined
+  const bytes = isView
+    ? new Uint8Array(input.buffer, input.byteOffset, input.byteLength)
+    : new Uint8Array(input as ArrayBufferLike)
+  return kind === 'ArrayBuffer' ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes)
 }
 
 /** A source of bytes in memory. They must stay as they are until the upload has ended. */
 export function bytesSource(bytes: Uint8Array<ArrayBuffer>, options: SourceOptions): Source {
-  const range = rangeOf(options, bytes.byteLength)
-  const content = bytes.subarray(range.start, range.end)
-  const sizeBytes = content.byteLength
+  const { length } = bytes
   // A buffer that was handed to a worker meanwhile has no bytes any more.
-  const check = (): void => {
-    if (content.byteLength !== sizeBytes) throw new SourceChanged('the memory to upload was given away')
+  const verify = (): void => {
+    if (bytes.length !== length) throw new SourceChanged('the memory to upload was given away')
   }
-  return {
-    sizeBytes,
+  return memorySource(rangeOf(options, length), {
     traits: {},
-    isRewindable: true,
-    async slice(start, maxBytes, signal) {
-      signal.throwIfAborted()
-      check()
-      const place = extent(sizeBytes, { start, maxBytes })
-      return { ...place, content: { kind: 'bytes', bytes: content.subarray(start, start + place.sizeBytes) } }
+    verify,
+    content(start, end) {
+      verify()
+      return { kind: 'bytes', bytes: bytes.subarray(start, end) }
     },
-    release: () => undefined,
-    verify: async () => check(),
-    close: async () => undefined,
-  }
-}
-
-function isUnshared(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
-  return Object.prototype.toString.call(bytes.buffer) !== '[object SharedArrayBuffer]'
+  })
 }

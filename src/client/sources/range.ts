@@ -1,5 +1,5 @@
 import { TransferError } from '../errors.ts'
-import type { Slice, SourceOptions } from '../ports/source.ts'
+import type { Slice, SliceContent, Source, SourceOptions, SourceTraits } from '../ports/source.ts'
 
 /** The part of an input that is sent: first byte, and end (exclusive). */
 export interface Range {
@@ -17,14 +17,13 @@ export function rangeOf(
   options: Partial<SourceOptions>,
   sizeBytes: number = options.sizeBytes ?? Infinity,
 ): Range {
-  const { startBytes: start = 0, endBytes: end = sizeBytes } = options
-  if (options.sizeBytes !== undefined && options.sizeBytes !== sizeBytes) {
-    throw new TransferError('source', `the source has ${sizeBytes} bytes instead of ${options.sizeBytes}`)
+  const { startBytes: start = 0, endBytes: end = sizeBytes, sizeBytes: announced = sizeBytes } = options
+  if (announced !== sizeBytes) {
+    throw new TransferError('source', `the source has ${sizeBytes} bytes instead of ${announced}`)
   }
-  const isRange = isCount(start) && (isCount(end) || end === Infinity) && start <= end && end <= sizeBytes
-  if (!isRange) {
-    const size = sizeBytes === Infinity ? '' : ` of ${sizeBytes} bytes`
-    throw new TransferError('source', `there is no range from byte ${start} to ${end} in a source${size}`)
+  const isRange = Number.isSafeInteger(start) && start >= 0 && start <= end && end <= sizeBytes
+  if (!isRange || !(Number.isSafeInteger(end) || end === Infinity)) {
+    throw new TransferError('source', `there is no range from byte ${start} to ${end} of ${sizeBytes}`)
   }
   return { start, end }
 }
@@ -36,7 +35,7 @@ export function rangeOf(
  */
 export function extent(
   sizeBytes: number,
-  wanted: { start: number; maxBytes: number },
+  wanted: { readonly start: number; readonly maxBytes: number },
 ): Omit<Slice, 'content'> {
   const { start, maxBytes } = wanted
   if (start > sizeBytes) throw endsBefore(start, sizeBytes)
@@ -46,10 +45,33 @@ export function extent(
 
 export function endsBefore(start: number, sizeBytes: number): TransferError {
   return new TransferError('source', `the source has only ${sizeBytes} bytes, byte ${start} is wanted`, {
-    hint: 'The server holds more than there is to send: this may be the upload of another file.',
+    hint: 'This may be the upload of another file.',
   })
 }
 
-function isCount(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0
+/** A source of what lies in memory, or can be read as if it did. */
+export function memorySource(
+  range: Range,
+  memory: {
+    readonly traits: SourceTraits
+    content(start: number, end: number): SliceContent
+    /** @throws {SourceChanged} */
+    verify(): void | Promise<void>
+  },
+): Source {
+  const sizeBytes = range.end - range.start
+  return {
+    sizeBytes,
+    traits: memory.traits,
+    isRewindable: true,
+    async slice(start, maxBytes, signal) {
+      signal.throwIfAborted()
+      const place = extent(sizeBytes, { start, maxBytes })
+      const first = range.start + start
+      return { ...place, content: memory.content(first, first + place.sizeBytes) }
+    },
+    release: () => undefined,
+    verify: async () => await memory.verify(),
+    close: async () => undefined,
+  }
 }

@@ -13,5 +13,5 @@ export function readableFeed(readable: Readable, traits?: SourceTraits): Feed {
   // It may fail before it is read and when it is stopped: without a listener that would end the process.
   readable.on('error', () => undefined)
   const iterator = readable[Symbol.asyncIterator]()
-  return { next: () => iterator.next(), cancel: () => readable.destroy(), givesAway: true, traits }
+  return { next: () => iterator.next(), cancel: () => readable.destroy(), traits }
 }

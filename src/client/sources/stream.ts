@@ -1,27 +1,28 @@
-import { SourceNotRewindable, TransferError } from '../errors.ts'
-import type { Slice, SliceContent, Source, SourceOptions, SourceTraits } from '../ports/source.ts'
-import { abortable } from './abortable.ts'
+import { abortable } from '../abortable.ts'
+import { SourceNotRewindable, TransferError, isTransferError } from '../errors.ts'
+import type { SliceContent, Source, SourceOptions, SourceTraits } from '../ports/source.ts'
+import { readingFailed } from '../slice-bytes.ts'
 import { bytesOf } from './bytes.ts'
+import { kindOf } from './kind-of.ts'
 import { endsBefore, rangeOf } from './range.ts'
-import type { Range } from './range.ts'
 import { ReplayBuffer } from './replay-buffer.ts'
+
+const REPLAY_BYTES = 16 * 1024 * 1024
 
 /** What every kind of stream is turned into: chunks on demand, of bytes or strings. */
 export interface Feed {
   next(): PromiseLike<IteratorResult<unknown, unknown>> | IteratorResult<unknown, unknown>
   /** Stops the stream; not called twice. */
   cancel(): unknown
-  /** Whether chunks are ours once handed out. A generator may fill the same buffer again. */
-  readonly givesAway: boolean
   readonly traits?: SourceTraits | undefined
 }
 
 export function readerFeed(reader: Pick<ReadableStreamDefaultReader<unknown>, 'read' | 'cancel'>): Feed {
-  return { next: () => reader.read(), cancel: () => reader.cancel(), givesAway: true }
+  return { next: () => reader.read(), cancel: () => reader.cancel() }
 }
 
 export function iteratorFeed(iterator: Iterator<unknown> | AsyncIterator<unknown>): Feed {
-  return { next: () => iterator.next(), cancel: () => iterator.return?.(), givesAway: false }
+  return { next: () => iterator.next(), cancel: () => iterator.return?.() }
 }
 
 /**
@@ -31,129 +32,121 @@ export function iteratorFeed(iterator: Iterator<unknown> | AsyncIterator<unknown
  * leave of that is filled ahead. A failure of the stream is kept until a slice is asked for that it stands in the way of.
  */
 export function streamSource(feed: Feed, options: SourceOptions): Source {
-  return new StreamSource(feed, options)
+  const { start: base, end: limit } = rangeOf(options)
+  const held = new HeldStream(feed, options)
+  return {
+    isRewindable: false,
+    traits: feed.traits ?? {},
+    maxSliceBytes: Math.ceil(held.budgetBytes / 2),
+    get sizeBytes() {
+      if (limit < Infinity) return limit - base
+      return held.hasEnded ? Math.max(0, held.buffer.end - base) : undefined
+    },
+    async slice(start, maxBytes, signal) {
+      const first = base + start
+      if (first > limit) throw endsBefore(start, limit - base)
+      const target = Math.min(first + Math.min(maxBytes, held.budgetBytes), limit)
+      await held.gather(first, target, signal)
+      const { buffer } = held
+      if (first < buffer.start) throw new SourceNotRewindable(start, buffer.start - base)
+      const end = Math.min(target, buffer.end)
+      void held.readAhead()
+      const isLast = end === limit || (held.hasEnded && end === buffer.end)
+      return { start, sizeBytes: end - first, isLast, content: contentOf(buffer.views(first, end)) }
+    },
+    release: (offset) => held.buffer.dropTo(base + offset),
+    // Whoever holds a stream cannot know what it was made from.
+    verify: async () => undefined,
+    close: () => held.close(),
+  }
 }
 
-class StreamSource implements Source {
-  readonly isRewindable = false
-  readonly traits: SourceTraits
+/** A stream, and what is held of it. */
+class HeldStream {
+  readonly budgetBytes: number
   readonly #feed: Feed
-  readonly #range: Range
+  readonly #limit: number
   /** The range ends where the stream must end: one more byte is an error. */
   readonly #endsWithRange: boolean
-  readonly #budgetBytes: number
-  readonly #held = new ReplayBuffer()
+  readonly #read: () => Promise<Uint8Array | undefined>
+  readonly buffer: ReplayBuffer = new ReplayBuffer()
+  hasEnded = false
   /** Of the last chunk, what is not held yet. The feed is asked again only when this is used up. */
-  #pending: Uint8Array<ArrayBuffer> | undefined
-  /** Half of a character at the end of a chunk of text. */
-  #half = ''
+  #pending: Uint8Array | undefined
   #pulling: Promise<void> | undefined
   #isReadingAhead = false
-  #hasEnded = false
   #isClosed = false
   #failure: TransferError | undefined
 
   constructor(feed: Feed, options: SourceOptions) {
+    const { start, end } = rangeOf(options)
     this.#feed = feed
-    this.#range = rangeOf(options)
-    this.#endsWithRange = this.#range.end === options.sizeBytes
-    this.#budgetBytes = Math.max(1, options.replayBufferBytes)
-    this.traits = feed.traits ?? {}
+    this.#read = encoder(feed)
+    this.#limit = end
+    this.#endsWithRange = end === options.sizeBytes
+    this.budgetBytes = Math.max(1, options.replayBufferBytes ?? REPLAY_BYTES)
+    this.buffer.dropTo(start)
   }
 
-  get sizeBytes(): number | undefined {
-    const { start, end } = this.#range
-    if (end !== Infinity) return end - start
-    return this.#hasEnded ? Math.max(0, this.#held.end - start) : undefined
-  }
-
-  async slice(start: number, maxBytes: number, signal: AbortSignal): Promise<Slice> {
-    const { start: base, end: limit } = this.#range
-    const first = base + start
-    if (first > limit) throw endsBefore(start, limit - base)
-    const target = Math.min(first + Math.min(maxBytes, this.#budgetBytes), limit)
-    await this.#gather(first, target, signal)
-    const held = this.#held
-    if (first < held.start) throw new SourceNotRewindable(start, held.start - base)
-    const end = Math.min(target, held.end)
-    void this.#readAhead()
-    const isLast = end === limit || (this.#hasEnded && end === held.end)
-    return { start, sizeBytes: end - first, isLast, content: contentOf(held.views(first, end)) }
-  }
-
-  release(offset: number): void {
-    this.#held.dropTo(this.#range.start + offset)
-  }
-
-  // Whoever holds a stream cannot know what it was made from.
-  async verify(): Promise<void> {}
-
-  async close(): Promise<void> {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    this.#failure = new TransferError('source', 'the source is closed')
-    this.#held.dropTo(Infinity)
-    this.#pending = undefined
-    const cancelled = this.#cancel()
-    // A generator that waits for its own input answers only after that, perhaps never.
-    if (this.#pulling === undefined) await cancelled
-  }
-
-  async #gather(first: number, target: number, signal: AbortSignal): Promise<void> {
+  /** Waits until the bytes before `target` are here and it is known if more follow, or the stream has ended. */
+  async gather(first: number, target: number, signal: AbortSignal): Promise<void> {
     for (;;) {
       signal.throwIfAborted()
       if (this.#isClosed) throw this.#failure
-      this.#take(first, target)
+      this.#take(target)
       this.#checkEnd(first)
-      if (this.#hasEnded || this.#suffices(target)) return
-      if (this.#failure !== undefined) throw this.#failure
+      const { end } = this.buffer
+      const isEnough = end >= target && (this.#pending ?? end > target)
+      if (this.hasEnded || isEnough || (end >= this.#limit && !this.#endsWithRange)) return
+      if (this.#failure) throw this.#failure
       await abortable(this.#pull(), signal)
     }
   }
 
   /** Fills what room the buffer has, so that a slow stream is read while the slice before is sent. */
-  async #readAhead(): Promise<void> {
+  async readAhead(): Promise<void> {
     if (this.#isReadingAhead) return
     this.#isReadingAhead = true
-    const held = this.#held
-    while (this.#failure === undefined && !this.#hasEnded) {
-      const target = Math.min(held.start + this.#budgetBytes, this.#range.end)
-      this.#take(held.start, target)
-      if (held.end >= target) break
+    while (!this.#failure && !this.hasEnded) {
+      const target = Math.min(this.buffer.start + this.budgetBytes, this.#limit)
+      this.#take(target)
+      if (this.buffer.end >= target) break
       await this.#pull()
     }
     this.#isReadingAhead = false
   }
 
-  /** Whether the bytes before `target` are here and it is known if more follow. */
-  #suffices(target: number): boolean {
-    const { end } = this.#held
-    if (end < target) return false
-    if (target === this.#range.end && !this.#endsWithRange) return true
-    return end > target || this.#pending !== undefined
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#failure = new TransferError('source', 'the source is closed')
+    this.buffer.dropTo(Infinity)
+    this.#pending = undefined
+    // It may have failed before, or cannot be stopped: nobody reads it any more.
+    const cancelled = (async () => await this.#feed.cancel())().catch(() => undefined)
+    // A generator that waits for its own input answers only after that, perhaps never.
+    if (!this.#pulling) await cancelled
   }
 
-  /** Moves bytes of the pending chunk to those held; bytes before `first` are skipped. */
-  #take(first: number, target: number): void {
-    const held = this.#held
-    while (this.#pending !== undefined && held.end < target) {
-      const isSkipped = held.end < first
-      const piece = this.#pending.subarray(0, (isSkipped ? first : target) - held.end)
-      if (isSkipped) held.skip(piece.length)
-      else held.append(piece, this.#feed.givesAway)
+  /** Moves bytes of the pending chunk to those held. */
+  #take(target: number): void {
+    const { buffer } = this
+    if (this.#pending && buffer.end < target) {
+      const piece = this.#pending.subarray(0, target - buffer.end)
+      buffer.append(piece)
       this.#pending = this.#pending.length > piece.length ? this.#pending.subarray(piece.length) : undefined
     }
-    held.dropTo(held.end - this.#budgetBytes)
+    buffer.dropTo(buffer.end - this.budgetBytes)
   }
 
   #checkEnd(first: number): void {
-    const { start: base, end: limit } = this.#range
-    const { end } = this.#held
-    if (this.#hasEnded && limit !== Infinity && end < limit) {
+    const limit = this.#limit
+    const { end } = this.buffer
+    if (this.hasEnded && limit < Infinity && end < limit) {
       throw new TransferError('source', `the stream ended after ${end} bytes, ${limit} were announced`)
     }
-    if (this.#hasEnded && first > end) throw endsBefore(first - base, Math.max(0, end - base))
-    if (this.#endsWithRange && end === limit && this.#pending !== undefined) {
+    if (this.hasEnded && first > end) throw endsBefore(first, end)
+    if (this.#endsWithRange && end === limit && this.#pending) {
       throw new TransferError('source', `the stream goes on after the ${limit} bytes that were announced`)
     }
   }
@@ -166,71 +159,44 @@ class StreamSource implements Source {
 
   async #next(): Promise<void> {
     try {
-      const { done, value } = await this.#feed.next()
+      const bytes = await this.#read()
       // A reader that was cancelled says `done`: that is not the end of the content.
       if (this.#isClosed) return
-      if (done === true) this.#end()
-      else this.#accept(await value)
+      if (!bytes) this.hasEnded = true
+      else if (bytes.length) this.#pending = bytes
     } catch (cause) {
-      this.#failure ??= cause instanceof TransferError ? cause : readingFailed(cause)
+      this.#failure ??= isTransferError(cause) ? cause : readingFailed('the stream failed', cause)
     }
   }
+}
 
-  #end(): void {
-    if (this.#half === '') this.#hasEnded = true
-    else this.#pending = this.#encode('', true)
-  }
-
-  #accept(value: unknown): void {
-    const bytes = typeof value === 'string' ? this.#encode(value) : bytesOf(value)
-    if (bytes === undefined) {
-      const kind = Object.prototype.toString.call(value).slice('[object '.length, -1)
-      throw new TransferError('source', `the stream yields neither bytes nor text, but ${kind}`, {
-        hint: 'Turn what it yields into bytes first.',
-      })
+/** Reads what a feed yields as bytes; `undefined` at its end. */
+function encoder(feed: Feed): () => Promise<Uint8Array | undefined> {
+  /** Half of a character at the end of a chunk: two of them would be sent as two replacement characters. */
+  let half = ''
+  return async () => {
+    const { done, value } = await feed.next()
+    if (done && !half) return undefined
+    const chunk: unknown = done ? '' : await value
+    if (typeof chunk === 'string') {
+      const text = half + chunk
+      half = done ? '' : (/[\uD800-\uDBFF]$/.exec(text)?.[0] ?? '')
+      return new TextEncoder().encode(text.slice(0, text.length - half.length))
     }
-    if (this.#half !== '' && typeof value !== 'string') {
-      throw new TransferError('source', 'the stream goes over from text to bytes within a character')
-    }
-    if (bytes.length > 0) this.#pending = bytes
-  }
-
-  /** Two halves of a character, one at the end of a chunk, would be sent as two replacement characters. */
-  #encode(chunk: string, isLast = false): Uint8Array<ArrayBuffer> {
-    const text = this.#half + chunk
-    this.#half = isLast ? '' : (/[\uD800-\uDBFF]$/.exec(text)?.[0] ?? '')
-    return new TextEncoder().encode(text.slice(0, text.length - this.#half.length))
-  }
-
-  async #cancel(): Promise<void> {
-    try {
-      await this.#feed.cancel()
-    } catch {
-      // It has failed before, or cannot be stopped: nobody reads it any more.
-    }
+    const bytes = bytesOf(chunk)
+    if (bytes && !half) return bytes
+    const kind = half ? 'half a character' : kindOf(chunk)
+    throw new TransferError('source', `the stream yields neither bytes nor text, but ${kind}`)
   }
 }
 
 function contentOf(views: readonly Uint8Array<ArrayBuffer>[]): SliceContent {
   const [bytes = new Uint8Array(0), ...more] = views
-  if (more.length === 0) return { kind: 'bytes', bytes }
+  if (!more.length) return { kind: 'bytes', bytes }
   return {
     kind: 'chunks',
-    async *chunks(signal) {
-      for (const view of views) {
-        signal.throwIfAborted()
-        yield view
-      }
+    async *chunks() {
+      yield* views
     },
   }
-}
-
-function readingFailed(cause: unknown): TransferError {
-  return new TransferError(
-    'source',
-    `the stream failed: ${cause instanceof Error ? cause.message : String(cause)}`,
-    {
-      cause,
-    },
-  )
 }

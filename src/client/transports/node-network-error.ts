@@ -42,6 +42,12 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   EPROTO: NO_TLS,
 }
 
+/**
+ * Trust, and who speaks TLS at all, are matters of settings: no later attempt finds them otherwise. Broken records
+ * and handshakes that take too long are not.
+ */
+const FINAL = /^(CERT_|ERR_TLS_CERT|UNABLE_TO_|HOSTNAME_)|SELF_SIGNED|wrong.version.number|_ALERT_| alert /i
+
 /** Whom a failed request was for. */
 export interface Addressee {
   readonly method: string
@@ -64,6 +70,7 @@ export function networkError(error: unknown, { method, url, proxy }: Addressee):
   return new TransferError('network', `no answer from ${who}: ${what}`, {
     cause: error,
     hint: known?.hint,
+    isFinal: FINAL.test(`${code} ${messageOf(error, '')}`) || undefined,
     method,
     url: url.href,
   })

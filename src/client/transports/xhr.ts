@@ -1,7 +1,7 @@
-import { TransferError } from '../errors.ts'
+import { onAbort } from '../abortable.ts'
+import type { Slice } from '../ports/source.ts'
 import type { Transport, TransportRequest, TransportResponse } from '../ports/transport.ts'
-import { bytesOf } from '../slice-bytes.ts'
-import { fetchTransport } from './fetch.ts'
+import { noAnswer } from './no-answer.ts'
 
 export interface XhrTransportOptions {
   /** Sends cookies to other origins too. @default false */
@@ -14,23 +14,26 @@ const TEXT_CHARACTERS = 64 * 1024
  * The transport of pages: only `XMLHttpRequest` tells there how much of a body has been sent, and it sends a Blob
  * without copying it.
  *
- * The browser follows redirects by itself. Requests with `onData` go through `fetch`.
+ * The browser follows redirects by itself. Requests with `onData` cannot be sent: answers come as a whole.
  */
-export function xhrTransport(options: XhrTransportOptions = {}): Transport {
-  const withCredentials = options.withCredentials === true
+export function xhrTransport({ withCredentials = false }: XhrTransportOptions = {}): Transport {
   return {
     reportsSent: true,
     async send(request) {
       const { body, signal } = request
       signal.throwIfAborted()
-      if (request.onData !== undefined) return fetchTransport(options).send(request)
-      const content =
-        body?.content.kind === 'blob' ? body.content.blob : body && (await bytesOf(body, signal))
-      signal.throwIfAborted()
-      return exchange(request, content, withCredentials)
+      return await exchange(request, body && (await contentOf(body, signal)), withCredentials)
     },
-    close: () => Promise.resolve(),
+    close: async () => undefined,
   }
+}
+
+async function contentOf({ content }: Slice, signal: AbortSignal): Promise<Blob | Uint8Array<ArrayBuffer>> {
+  if (content.kind !== 'chunks') return content.kind === 'blob' ? content.blob : content.bytes
+  const chunks: BlobPart[] = []
+  // Copies: a source may use the memory of a chunk again.
+  for await (const chunk of content.chunks(signal)) chunks.push(new Uint8Array(chunk))
+  return new Blob(chunks)
 }
 
 function exchange(
@@ -38,38 +41,30 @@ function exchange(
   content: Blob | Uint8Array<ArrayBuffer> | undefined,
   withCredentials: boolean,
 ): Promise<TransportResponse> {
-  const { method, url, headers, signal } = request
-  const xhr = new XMLHttpRequest()
-  let abort = (): void => undefined
-  const answer = new Promise<TransportResponse>((resolve, reject) => {
-    abort = () => {
-      reject(signal.reason)
-      xhr.abort()
-    }
-    // Comes after load, error, timeout and abort. Only an answer has a status; the events of failures carry no
-    // reason, so an Error is made here: of anything else nobody could tell whether to try again.
-    xhr.addEventListener('loadend', () => {
-      if (xhr.status === 0) reject(failure(request))
-      else resolve(responseOf(xhr, url))
-    })
+  const { method, url, headers, body, signal } = request
+  return new Promise((resolve, reject) => {
+    const xhr = new XMLHttpRequest()
     xhr.open(method, url)
     xhr.withCredentials = withCredentials
     for (const [name, value] of headers) xhr.setRequestHeader(name, value)
-    if (content !== undefined) reportSent(xhr, request)
-    signal.addEventListener('abort', abort, { once: true })
-    xhr.send(content ?? null)
+    // Listeners of `upload` make a browser ask before sending (CORS preflight): only requests with a body have them.
+    if (body) {
+      xhr.upload.addEventListener('progress', ({ loaded }) => request.onSent?.(loaded))
+      xhr.upload.addEventListener('load', () => request.onSent?.(body.sizeBytes))
+    }
+    const leave = onAbort(signal, () => {
+      reject(signal.reason)
+      xhr.abort()
+    })
+    // Comes after load, error, timeout and abort. Only an answer has a status; the events of failures carry no
+    // reason, so an Error is made here: of anything else nobody could tell whether to try again.
+    xhr.onloadend = () => {
+      leave()
+      if (xhr.status) resolve(responseOf(xhr, url))
+      else reject(noAnswer(url))
+    }
+    if (!signal.aborted) xhr.send(content ?? null)
   })
-  return answer.finally(() => signal.removeEventListener('abort', abort))
-}
-
-/** Listeners of `upload` make a browser ask before sending (CORS preflight): only requests with a body have them. */
-function reportSent(xhr: XMLHttpRequest, request: TransportRequest): void {
-  let sentBytes = 0
-  const report = (bytes: number): void => {
-    if (bytes > sentBytes && !request.signal.aborted) request.onSent?.((sentBytes = bytes))
-  }
-  xhr.upload.addEventListener('progress', (event) => report(event.loaded))
-  xhr.upload.addEventListener('load', () => report(request.body?.sizeBytes ?? 0))
 }
 
 function responseOf(xhr: XMLHttpRequest, url: string): TransportResponse {
@@ -82,12 +77,4 @@ function responseOf(xhr: XMLHttpRequest, url: string): TransportResponse {
       new RegExp(`^${name}:`, 'im').test(lines) ? (xhr.getResponseHeader(name) ?? undefined) : undefined,
     text: xhr.responseText.slice(0, TEXT_CHARACTERS),
   }
-}
-
-function failure({ method, url }: TransportRequest): TransferError {
-  return new TransferError('network', `no answer from ${new URL(url).host}`, {
-    hint: 'Is the server running, the network up, and this page allowed by its CORS rules?',
-    method,
-    url,
-  })
 }

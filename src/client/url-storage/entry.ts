@@ -19,13 +19,13 @@ export function stored({ entry, usedAtMs }: Kept): Record<string, unknown> {
 /** Reads an entry from JSON that anybody may have written; `undefined` when it is none. Fields of others are left out. */
 export function parseStoredUpload(value: unknown): StoredUpload | undefined {
   if (!isObject(value)) return undefined
-  const entry: Record<string, unknown> = {}
-  for (const [name, isValid] of Object.entries(fields)) {
+  const fields = Object.entries(CHECKS).map(([name, isValid]) => {
     const field = value[name]
-    if (!isValid(field)) return undefined
-    if (field !== undefined) entry[name] = field
-  }
-  return entry as unknown as StoredUpload
+    return { name, field, isValid: isValid(field) }
+  })
+  if (!fields.every(({ isValid }) => isValid)) return undefined
+  const there = fields.filter(({ field }) => field !== undefined)
+  return Object.fromEntries(there.map(({ name, field }) => [name, field])) as unknown as StoredUpload
 }
 
 type Check = (value: unknown) => boolean
@@ -33,15 +33,20 @@ type Check = (value: unknown) => boolean
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 const isText = (value: unknown): value is string => typeof value === 'string'
-const isTime = (value: unknown): value is number =>
-  typeof value === 'number' && value >= 0 && value < Infinity
+const isTime = (value: unknown): value is number => Number.isFinite(value) && (value as number) >= 0
 const isCount = (value: unknown): value is number => isTime(value) && Number.isSafeInteger(value)
 const isNoneOr =
   (isValid: Check): Check =>
   (value) =>
     value === undefined || isValid(value)
+const isPart: Check = (value) =>
+  isObject(value) &&
+  isCount(value['startBytes']) &&
+  isCount(value['endBytes']) &&
+  value['endBytes'] >= value['startBytes'] &&
+  isNoneOr(isText)(value['url'])
 
-const fields: Readonly<Record<keyof StoredUpload, Check>> = {
+const CHECKS: Readonly<Record<keyof StoredUpload, Check>> = {
   key: (value) => isText(value) && value !== '',
   fingerprint: isText,
   endpoint: isText,
@@ -52,12 +57,6 @@ const fields: Readonly<Record<keyof StoredUpload, Check>> = {
   expiresAtMs: isNoneOr(isTime),
   parts: isNoneOr((value) => Array.isArray(value) && value.every(isPart)),
   path: isNoneOr(isText),
-}
-
-function isPart(value: unknown): boolean {
-  if (!isObject(value)) return false
-  const { startBytes, endBytes, url } = value
-  return isCount(startBytes) && isCount(endBytes) && endBytes >= startBytes && isNoneOr(isText)(url)
 }
 
 export interface Sifting {
@@ -82,7 +81,7 @@ export function sift(values: Iterable<unknown>, { nowMs, maxEntries = Infinity }
   const all: Kept[] = []
   for (const value of values) {
     const entry = parseStoredUpload(value)
-    if (entry === undefined) continue
+    if (!entry) continue
     const { usedAtMs } = value as { usedAtMs?: unknown }
     all.push({ entry, usedAtMs: isTime(usedAtMs) ? usedAtMs : entry.createdAtMs })
   }

@@ -1,5 +1,5 @@
 import type { UrlStorage } from '../ports/url-storage.ts'
-import { shown, sift, type Sifted, stored } from './entry.ts'
+import { recordStorage } from './record-storage.ts'
 import { ownLocks, webLock } from './web-lock.ts'
 
 const UPLOADS = 'uploads'
@@ -17,8 +17,6 @@ export interface IndexedDbUrlStorageOptions {
   readonly nowMs?: () => number
 }
 
-type Work<T> = (uploads: IDBObjectStore) => IDBRequest<T>
-
 /**
  * Remembers uploads in IndexedDB: in pages and workers, shared by all of an origin. There is nothing to close: the
  * connection gives way to whoever deletes the database.
@@ -26,17 +24,13 @@ type Work<T> = (uploads: IDBObjectStore) => IDBRequest<T>
  * A full or forbidden database (`QuotaExceededError`, `SecurityError`) rejects; uploads go on without it.
  */
 export function indexedDbUrlStorage(options: IndexedDbUrlStorageOptions = {}): UrlStorage {
-  const { name = 'carryon', maxEntries = 500, nowMs = Date.now } = options
+  const { name = 'carryon', maxEntries = 500, nowMs } = options
   let opened: Promise<IDBDatabase> | undefined
-  let puts = 0
 
   const close = async (): Promise<void> => {
     const closing = opened
     opened = undefined
-    await closing?.then(
-      (database) => database.close(),
-      () => undefined,
-    )
+    ;(await closing?.catch(() => undefined))?.close()
   }
 
   const open = (): Promise<IDBDatabase> =>
@@ -52,7 +46,7 @@ export function indexedDbUrlStorage(options: IndexedDbUrlStorageOptions = {}): U
     })
 
   /** Resolves once what was asked for is stored. */
-  const run = async <T>(work: Work<T>): Promise<T> => {
+  const run = async <T>(work: (uploads: IDBObjectStore) => IDBRequest<T>): Promise<T> => {
     const connection = (opened ??= open())
     try {
       const transaction = (await connection).transaction(UPLOADS, 'readwrite')
@@ -69,21 +63,13 @@ export function indexedDbUrlStorage(options: IndexedDbUrlStorageOptions = {}): U
     }
   }
 
-  const all = async (): Promise<Sifted> => {
-    const sifted = sift(await run<unknown[]>((uploads) => uploads.getAll()), { nowMs: nowMs(), maxEntries })
-    await Promise.all(sifted.dropped.map((key) => run((uploads) => uploads.delete(key))))
-    return sifted
+  const records = {
+    all: () => run<unknown[]>((uploads) => uploads.getAll()),
+    put: (_: string, record: unknown) => run((uploads) => uploads.put(record)),
+    remove: (key: string) => run((uploads) => uploads.delete(key)),
   }
-
   return {
-    find: async (fingerprint) => shown(await all(), fingerprint),
-    list: async () => shown(await all()),
-    async put(entry) {
-      await run((uploads) => uploads.put(stored({ entry, usedAtMs: nowMs() })))
-      // Looking at all is slow, so there may be up to twice as many until somebody looks.
-      if (puts++ % maxEntries === 0) await all()
-    },
-    remove: (key) => run((uploads) => uploads.delete(key)),
+    ...recordStorage(records, { maxEntries, nowMs }),
     ...webLock('locks' in options ? options.locks : ownLocks(), name),
   }
 }

@@ -1,5 +1,5 @@
 import type { UrlStorage } from '../ports/url-storage.ts'
-import { shown, sift, type Sifted, stored } from './entry.ts'
+import { recordStorage } from './record-storage.ts'
 import { ownLocks, webLock } from './web-lock.ts'
 
 export interface LocalStorageUrlStorageOptions {
@@ -21,46 +21,32 @@ export interface LocalStorageUrlStorageOptions {
  * A full or forbidden storage (`QuotaExceededError`, `SecurityError`) rejects; uploads go on without it.
  */
 export function localStorageUrlStorage(options: LocalStorageUrlStorageOptions = {}): UrlStorage {
-  const { prefix = 'carryon:', maxEntries = 500, nowMs = Date.now } = options
+  const { prefix = 'carryon:', maxEntries = 500, nowMs } = options
   // Where cookies are blocked even looking at it throws: never outside a method.
   const items = (): Storage => options.storage ?? localStorage
-  const sifted = (): Sifted => {
-    const all = sift(ownValues(items(), prefix), { nowMs: nowMs(), maxEntries })
-    for (const key of all.dropped) items().removeItem(prefix + key)
-    return all
+  const records = {
+    all: () => [...ownRecords(items(), prefix)],
+    put: (key: string, record: unknown) => items().setItem(prefix + key, JSON.stringify(record)),
+    remove: (key: string) => items().removeItem(prefix + key),
   }
   return {
-    find: async (fingerprint) => shown(sifted(), fingerprint),
-    list: async () => shown(sifted()),
-    async put(entry) {
-      items().setItem(prefix + entry.key, JSON.stringify(stored({ entry, usedAtMs: nowMs() })))
-      if (items().length > maxEntries) sifted()
-    },
-    remove: async (key) => items().removeItem(prefix + key),
+    ...recordStorage(records, { maxEntries, nowMs }),
     ...webLock('locks' in options ? options.locks : ownLocks(), prefix),
   }
 }
 
 /** An item is ours when its name is the prefix and the key inside: another prefix may begin like this one. */
-function* ownValues(items: Storage, prefix: string): Iterable<unknown> {
+function* ownRecords(items: Storage, prefix: string): Iterable<unknown> {
   for (let index = 0; index < items.length; index += 1) {
-    const name = items.key(index)
-    if (name?.startsWith(prefix) !== true) continue
-    const value = parse(items.getItem(name))
-    if (
-      typeof value === 'object' &&
-      value !== null &&
-      'key' in value &&
-      value.key === name.slice(prefix.length)
-    ) {
-      yield value
-    }
+    const name = items.key(index) ?? ''
+    const record = parse(name.startsWith(prefix) ? items.getItem(name) : null)
+    if (prefix + String(record?.key) === name) yield record
   }
 }
 
-function parse(text: string | null): unknown {
+function parse(text: string | null): { readonly key?: unknown } | undefined {
   try {
-    return JSON.parse(text ?? '')
+    return JSON.parse(text ?? 'null') ?? undefined
   } catch {
     return undefined
   }

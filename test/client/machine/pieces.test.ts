@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
-import { ChunkSize } from '../../../src/client/chunk-size.ts'
+import { chunkSize as makeChunkSize } from '../../../src/client/chunk-size.ts'
+import type { ChunkSize } from '../../../src/client/chunk-size.ts'
 import { fingerprintOf } from '../../../src/client/fingerprint.ts'
 import { nodeHashing } from '../../../src/client/hashing/node.ts'
 import type { SliceContent, Source } from '../../../src/client/ports/source.ts'
-import { ProgressMeter } from '../../../src/client/progress.ts'
+import { progressMeter } from '../../../src/client/progress.ts'
 import type { Progress } from '../../../src/client/progress.ts'
 import { RateLimit } from '../../../src/client/rate-limit.ts'
 import { mayBecome } from '../../../src/client/state.ts'
@@ -38,7 +39,8 @@ function fingerprint(
   endpoint = 'https://a/',
   scope: readonly unknown[] = [],
 ): Promise<string | undefined> {
-  return fingerprintOf({ endpoint, source, hashing: nodeHashing(), scope, signal })
+  const options = { endpoint, partial: scope.length > 0 }
+  return fingerprintOf({ options, source, hashing: nodeHashing(), signal })
 }
 
 test('the fingerprint tells apart what differs in place, name, time, size, or in head, middle and tail', async () => {
@@ -65,8 +67,8 @@ test('the fingerprint of a small file reads it whole, and a stream has none', as
   expect(await fingerprint(fileLike(content, { isRewindable: false }))).toBeUndefined()
 })
 
-const chunkSize = (fixedBytes?: number, needsLimit = false): ChunkSize =>
-  new ChunkSize({ clock: new FakeClock(), origin: 'https://a', fixedBytes, needsLimit })
+const chunkSize = (chunkSizeBytes?: number): ChunkSize =>
+  makeChunkSize(new FakeClock(), 'https://a', { chunkSizeBytes })
 
 test('without reason there is no limit, and time makes none', () => {
   const chunks = chunkSize()
@@ -90,16 +92,16 @@ test('a small request that is refused leads below its size at once', () => {
 
 test('what a server turned out to take holds for all uploads to its origin, and is not outgrown', () => {
   const clock = new FakeClock()
-  const options = { clock, fixedBytes: undefined, needsLimit: false }
-  new ChunkSize({ ...options, origin: 'https://a' }).shrink(MiB)
-  const same = new ChunkSize({ ...options, origin: 'https://a' })
+  makeChunkSize(clock, 'https://a', {}).shrink(MiB)
+  const same = makeChunkSize(clock, 'https://a', {})
   same.took(512 * KiB, 10)
   expect(same.limitBytes).toBe(512 * KiB)
-  expect(new ChunkSize({ ...options, origin: 'https://b' }).limitBytes).toBe(Infinity)
+  expect(makeChunkSize(clock, 'https://b', {}).limitBytes).toBe(Infinity)
 })
 
 test('where there is a limit, a request shall take 5 to 20 s', () => {
-  const chunks = chunkSize(undefined, true)
+  const chunks = chunkSize()
+  chunks.limit()
   expect(chunks.limitBytes).toBe(8 * MiB)
   chunks.took(8 * MiB, 4000)
   expect(chunks.limitBytes).toBe(16 * MiB)
@@ -145,12 +147,15 @@ test('the rate limit paces what is read piece by piece, in the order of asking',
 test('the speed is smoothed, and the time left follows from it', async () => {
   const clock = new FakeClock()
   const seen: Progress[] = []
-  const meter = new ProgressMeter(clock, (progress) => seen.push(progress))
-  meter.begin(100_000)
+  const meter = progressMeter(
+    clock,
+    () => 100_000,
+    (progress) => seen.push(progress),
+  )
+  meter.begin()
   for (let sent = 1000; sent <= 50_000; sent += 1000) {
     await clock.advance(100)
-    meter.moved(1000)
-    meter.at(sent, 0)
+    meter.moved(1000, 0)
   }
   expect(seen.at(-1)?.bytesPerSecond).toBeCloseTo(10_000, -3)
   expect(seen.at(-1)?.secondsLeft).toBeCloseTo(5, 0)
@@ -162,17 +167,21 @@ test('the speed is smoothed, and the time left follows from it', async () => {
 test('progress is throttled with a trailing event, and says nothing about the time left before it knows', async () => {
   const clock = new FakeClock()
   const seen: Progress[] = []
-  const meter = new ProgressMeter(clock, (progress) => seen.push(progress))
-  meter.begin(undefined)
-  meter.at(1, 0)
-  meter.at(2, 0)
-  meter.at(3, 1)
+  const meter = progressMeter(
+    clock,
+    () => undefined,
+    (progress) => seen.push(progress),
+  )
+  meter.begin()
+  meter.moved(1, 0)
+  meter.moved(1, 0)
+  meter.moved(0, 1)
   expect(seen).toEqual([
     { sent: 1, accepted: 0, total: undefined, bytesPerSecond: 0, secondsLeft: undefined },
   ])
   await clock.advance(100)
   expect(seen.map(({ sent }) => sent)).toEqual([1, 3])
-  meter.at(2, 0)
+  meter.moved(-1, 0)
   await clock.advance(100)
   expect(seen.at(-1)).toMatchObject({ sent: 3, accepted: 1 })
 })

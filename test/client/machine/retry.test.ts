@@ -38,6 +38,7 @@ function retrying(context: Partial<RetryContext> = {}): {
     random: () => 1,
     connectivity: undefined,
     options: {},
+    signal: new AbortController().signal,
     onRetry: ({ delayMs }) => delays.push(delayMs),
     onWait: () => undefined,
     ...context,
@@ -45,13 +46,12 @@ function retrying(context: Partial<RetryContext> = {}): {
   return { retry, clock, delays }
 }
 
-const { signal } = new AbortController()
 const network = new TransferError('network', 'reset')
 
 /** Fails again and again, and says how long that was tolerated. */
 async function exhaust(rig: ReturnType<typeof retrying>, error = network): Promise<number> {
   const began = rig.clock.nowMs()
-  const run = rig.retry.run(() => Promise.reject(error), signal).catch((thrown: unknown) => thrown)
+  const run = rig.retry.run(() => Promise.reject(error)).catch((thrown: unknown) => thrown)
   const state = { isOver: false }
   void run.then(() => (state.isOver = true))
   while (!state.isOver) await rig.clock.advance(1000)
@@ -64,7 +64,7 @@ test('the delay doubles up to 30 s, and the jitter is full', async () => {
   await exhaust(rig)
   expect(rig.delays.slice(0, 8)).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000])
   const low = retrying({ random: () => 0 })
-  await expect(low.retry.run(once(low), signal)).resolves.toBe('done')
+  await expect(low.retry.run(once(low))).resolves.toBe('done')
   expect(low.delays).toEqual([0])
 })
 
@@ -104,7 +104,7 @@ test('time spent offline costs nothing, probes go on, and coming back ends the w
     probes += 1
     if (!isUp) throw network
     return 'done'
-  }, signal)
+  })
   await rig.clock.advance(60 * MINUTE_MS)
   expect(probes).toBeGreaterThan(100)
   isUp = true
@@ -118,7 +118,7 @@ test('attempts that fail slowly while offline cost nothing either', async () => 
   const rig = retrying({ connectivity, options: { retryBudgetMs: MINUTE_MS } })
   connectivity.set(false)
   for (let attempt = 0; attempt < 5; attempt += 1) {
-    await Promise.all([rig.retry.failed(network, signal), rig.clock.advance(30_000)])
+    await Promise.all([rig.retry.failed(network), rig.clock.advance(30_000)])
     await rig.clock.advance(MINUTE_MS)
   }
   expect(rig.delays).toHaveLength(5)
@@ -126,9 +126,9 @@ test('attempts that fail slowly while offline cost nothing either', async () => 
 
 test('a night with the lid closed is no online time', async () => {
   const rig = retrying({ options: { retryBudgetMs: 5 * MINUTE_MS } })
-  await Promise.all([rig.retry.failed(network, signal), rig.clock.advance(1000)])
+  await Promise.all([rig.retry.failed(network), rig.clock.advance(1000)])
   await rig.clock.advance(8 * 60 * MINUTE_MS)
-  await Promise.all([rig.retry.failed(network, signal), rig.clock.advance(1000)])
+  await Promise.all([rig.retry.failed(network), rig.clock.advance(1000)])
   expect(rig.delays).toHaveLength(2)
 })
 
@@ -136,30 +136,33 @@ test('Retry-After is a floor, and one beyond the budget ends the upload at once'
   const rig = retrying({ options: { retryBudgetMs: MINUTE_MS } })
   const busy = (retryAfterMs: number): TransferError =>
     new TransferError('server', '', { status: 503, retryAfterMs })
-  await Promise.all([rig.retry.failed(busy(20_000), signal), rig.clock.advance(20_000)])
+  await Promise.all([rig.retry.failed(busy(20_000)), rig.clock.advance(20_000)])
   expect(rig.delays).toEqual([20_000])
-  await expect(rig.retry.failed(busy(MINUTE_MS), signal)).rejects.toMatchObject({ status: 503 })
+  await expect(rig.retry.failed(busy(MINUTE_MS))).rejects.toMatchObject({ status: 503 })
 })
 
 test('shouldRetry decides: never, in spite of the rules, and after how long', async () => {
   const fatal = new TransferError('server', '', { status: 403 })
   const shouldRetry = vi.fn(async () => ({ delayMs: 7 }))
   const rig = retrying({ options: { shouldRetry } })
-  await Promise.all([rig.retry.failed(fatal, signal), rig.clock.advance(10)])
+  await Promise.all([rig.retry.failed(fatal), rig.clock.advance(10)])
   expect(rig.delays).toEqual([7])
   expect(shouldRetry).toHaveBeenCalledWith(fatal, 1)
-  await expect(
-    retrying({ options: { shouldRetry: () => false } }).retry.failed(network, signal),
-  ).rejects.toBe(network)
+  await expect(retrying({ options: { shouldRetry: () => false } }).retry.failed(network)).rejects.toBe(
+    network,
+  )
   const yes = retrying({ options: { shouldRetry: () => true } })
-  await Promise.all([yes.retry.failed(fatal, signal), yes.clock.advance(500)])
+  await Promise.all([yes.retry.failed(fatal), yes.clock.advance(500)])
   expect(yes.delays).toEqual([500])
 })
 
 test('a shouldRetry that never answers does not hold up an abort', async () => {
   const stop = new AbortController()
-  const { retry } = retrying({ options: { shouldRetry: () => new Promise(() => undefined) } })
-  const failed = retry.failed(network, stop.signal)
+  const { retry } = retrying({
+    signal: stop.signal,
+    options: { shouldRetry: () => new Promise(() => undefined) },
+  })
+  const failed = retry.failed(network)
   stop.abort('stopped')
   await expect(failed).rejects.toBe('stopped')
 })

@@ -8,7 +8,8 @@ import type { UploadOptions } from '../../../src/client/options.ts'
 import type { Connectivity, Platform } from '../../../src/client/ports/platform.ts'
 import type { Source } from '../../../src/client/ports/source.ts'
 import { openContent } from '../../../src/client/sources/open-content.ts'
-import { UploadMachine } from '../../../src/client/upload.ts'
+import { IterableUpload } from '../../../src/client/event-iterator.ts'
+import { nodePlatform } from '../../../src/client/node.ts'
 
 export const ENDPOINT = 'https://example.com/files'
 export const KiB = 1024
@@ -35,13 +36,14 @@ export class Rig {
       hashing: nodeHashing(),
       urlStorage: undefined,
       connectivity: undefined,
+      features: nodePlatform().features,
       ...overrides,
     }
   }
 
   /** An upload whose events are kept. */
-  upload(input: unknown, options: UploadOptions = {}): UploadMachine {
-    const upload = new UploadMachine(this.platform, input, { endpoint: ENDPOINT, ...options })
+  upload(input: unknown, options: UploadOptions = {}): IterableUpload {
+    const upload = new IterableUpload(this.platform, input, { endpoint: ENDPOINT, ...options })
     for (const type of ['progress', 'state', 'url', 'error', 'warning', 'complete'] as const) {
       upload.on(type, (event) => this.events.push({ type, ...event } as UploadEvent))
     }
@@ -86,14 +88,14 @@ export class FakeConnectivity implements Connectivity {
   isOnline = true
   readonly #listeners = new Set<() => void>()
 
-  onChange(listener: () => void): () => void {
+  onOnline(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)
   }
 
   set(isOnline: boolean): void {
     this.isOnline = isOnline
-    for (const listener of this.#listeners) listener()
+    if (isOnline) for (const listener of this.#listeners) listener()
   }
 }
 

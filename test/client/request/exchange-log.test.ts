@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { shownUrl } from '../../../src/client/exchange-log.ts'
+import { shownUrl } from '../../../src/client/shown.ts'
 import { ENDPOINT, UPLOAD, failureOf, patch, rig } from './requesting.ts'
 
 test('it keeps the last 50 exchanges', async () => {
@@ -7,7 +7,7 @@ test('it keeps the last 50 exchanges', async () => {
   for (let i = 0; i < 60; i += 1) {
     await it.requester.send({ method: 'OPTIONS', url: ENDPOINT, signal: it.abort.signal })
   }
-  const report = it.requester.report()
+  const report = it.report()
   expect(report).toHaveLength(50)
   expect(report.map(({ requestHeaders }) => requestHeaders['X-Request-ID'])).toEqual(
     Array.from({ length: 50 }, (_, index) => `id-${index + 11}`),
@@ -18,7 +18,7 @@ test('an exchange tells what went out, what came back and how long it took', asy
   const it = rig()
   it.transport.onPiece = () => it.clock.advance(250)
   await it.requester.send(patch(it))
-  expect(it.requester.report()).toEqual([
+  expect(it.report()).toEqual([
     {
       startedAtMs: it.clock.nowMs() - 250,
       durationMs: 250,
@@ -42,7 +42,7 @@ test('one that failed tells why; one under way has no duration', async () => {
   await failureOf(it.requester.send(patch(it)))
   void failureOf(it.requester.send(patch(it)))
   await it.clock.advance(1000)
-  const [failed, running] = it.requester.report()
+  const [failed, running] = it.report()
   expect(failed).toMatchObject({ sentBytes: 10, error: expect.stringContaining('the connection broke') })
   expect(running).not.toHaveProperty('durationMs')
   it.abort.abort()
@@ -63,7 +63,7 @@ test('secrets are hidden', async () => {
   })
   it.transport.script('PATCH', { headers: { Location: 'https://u:s3cret@host.test/1?sig=s3cret' } })
   await it.requester.send(patch(it, 1000, { url: `${UPLOAD}?sig=s3cret` }))
-  expect(JSON.stringify(it.requester.report())).not.toContain('s3cret')
+  expect(JSON.stringify(it.report())).not.toContain('s3cret')
 })
 
 test.each([

@@ -4,6 +4,8 @@ import type { Slice } from '../../../src/client/ports/source.ts'
 import type { Call } from '../../../src/client/requester.ts'
 import { Requester } from '../../../src/client/requester.ts'
 import { bytes } from '../../support/bytes.ts'
+import { exchangeLog } from '../../../src/client/exchange-log.ts'
+import type { ExchangeRecord } from '../../../src/client/exchange-log.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import type { TusBehaviour } from '../memory-tus.ts'
 import { ScriptedTransport } from '../scripted-transport.ts'
@@ -17,6 +19,7 @@ export interface Rig {
   readonly transport: ScriptedTransport
   readonly requester: Requester
   readonly abort: AbortController
+  report(): readonly ExchangeRecord[]
   /** A platform for calls: jitter is always half. */
   readonly platform: {
     readonly transport: ScriptedTransport
@@ -33,11 +36,23 @@ export function rig(options: RequestOptions = {}, behaviour: Partial<TusBehaviou
   let ids = 0
   const newId = (): string => `id-${(ids += 1)}`
   const platform = { transport, clock, connectivity: undefined, random: () => 0.5, newId }
+  // As late as it is used: tests put another `send` in its place.
+  const log = exchangeLog(
+    { reportsSent: true, send: (request) => transport.send(request), close: async () => undefined },
+    clock,
+  )
+  const logged = {
+    ...log.transport,
+    get reportsSent() {
+      return transport.reportsSent
+    },
+  }
   return {
     clock,
     transport,
+    report: () => log.list(),
     platform,
-    requester: new Requester(platform, options),
+    requester: new Requester({ ...platform, transport: logged }, options),
     abort: new AbortController(),
   }
 }

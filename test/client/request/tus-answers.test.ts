@@ -22,7 +22,7 @@ test.each([
 
 test('what is missing is undefined, never 0', () => {
   const nothing = answer({})
-  expect([offsetOf, lengthOf, expiresAtMsOf, metadataOf].map((read) => read(nothing))).toEqual(
+  expect([offsetOf, lengthOf, expiresAtMsOf, metadataOf].map((read) => read(nothing, 0))).toEqual(
     Array.from({ length: 4 }),
   )
 })

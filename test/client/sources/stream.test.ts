@@ -53,11 +53,11 @@ describe('a stream of unknown length', () => {
     },
   )
 
-  test('large chunks that are given away arrive as they are', async () => {
+  test('large chunks arrive as they are', async () => {
     const large = bytes(3_000_000) as Uint8Array<ArrayBuffer>
     for (const chunkBytes of [20_000, 65_536, 2_500_000]) {
       const source = streamSource(
-        { ...iteratorFeed(pieces(large, chunkBytes)), givesAway: true },
+        iteratorFeed(pieces(large, chunkBytes)),
         options({ replayBufferBytes: 400_000 }),
       )
       expect(same((await sent(source, 150_000)).bytes, large)).toBe(true)
@@ -89,8 +89,7 @@ describe('a stream of unknown length', () => {
   })
 
   test('small chunks are put together: a million of them would take more memory than their bytes', async () => {
-    const feed = { ...iteratorFeed(pieces(content, 1)), givesAway: true }
-    const slice = await streamSource(feed, options()).slice(0, 1000, never)
+    const slice = await streamSource(iteratorFeed(pieces(content, 1)), options()).slice(0, 1000, never)
     expect(slice.content.kind).toBe('bytes')
   })
 })
@@ -300,11 +299,7 @@ describe('stopping', () => {
     await source.close()
     expect(ended).toBe(true)
     const stuck = streamSource(
-      {
-        next: () => new Promise(() => undefined),
-        cancel: () => new Promise(() => undefined),
-        givesAway: true,
-      },
+      { next: () => new Promise(() => undefined), cancel: () => new Promise(() => undefined) },
       options(),
     )
     const stop = new AbortController()

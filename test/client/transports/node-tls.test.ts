@@ -21,6 +21,7 @@ test('a certificate of an unknown authority is refused with a hint, trusted when
   const { url } = await greeting()
   await expect(nodeTransport({}).send(asking({ url }))).rejects.toMatchObject({
     code: 'network',
+    isFinal: true,
     message: expect.stringContaining('its certificate is not signed by an authority known here'),
     hint: expect.stringContaining('CA certificate'),
     cause: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
@@ -32,7 +33,10 @@ test('a certificate of an unknown authority is refused with a hint, trusted when
 test('a certificate for another name is refused', async () => {
   const { url } = await greeting()
   const sending = nodeTransport({ ca: cert }).send(asking({ url, headers: { Host: 'files.example' } }))
-  await expect(sending).rejects.toThrow('its certificate is for another name')
+  await expect(sending).rejects.toMatchObject({
+    isFinal: true,
+    message: expect.stringContaining('its certificate is for another name'),
+  })
 })
 
 test('a client shows its certificate, with a key behind a passphrase', async () => {
@@ -55,7 +59,10 @@ test('a client shows its certificate, with a key behind a passphrase', async () 
 test('a server without TLS is told so', async () => {
   const { port } = await serve((_, res) => res.end())
   const sending = nodeTransport({}).send(asking({ url: `https://127.0.0.1:${port}/` }))
-  await expect(sending).rejects.toThrow('it does not speak TLS')
+  await expect(sending).rejects.toMatchObject({
+    isFinal: true,
+    message: expect.stringContaining('it does not speak TLS'),
+  })
 })
 
 test('a body goes out whole, an early answer is found, a redirect to http: is not followed', async () => {

@@ -366,6 +366,10 @@ describe('connections that break', () => {
       cause: { code: 'ECONNREFUSED' },
     })
     const unknown = nodeTransport().send(asking({ url: 'http://nowhere.invalid/' }))
-    await expect(unknown).rejects.toThrow(/no answer from nowhere\.invalid: the name/)
+    await expect(unknown).rejects.toMatchObject({
+      isFinal: undefined,
+      message: expect.stringContaining('no answer from nowhere.invalid: the name'),
+      hint: expect.any(String),
+    })
   })
 })

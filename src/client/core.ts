@@ -1,0 +1,50 @@
+/**
+ * The client of pages without what not every page needs: uploads of Blobs, Files and bytes over XHR, from the first
+ * byte to the last, with all that keeps them going. Features are added one by one, so that a page loads what it uses:
+ *
+ * ```ts
+ * import { Upload, parallelParts, rememberedUploads, browserHashing, indexedDbUrlStorage } from 'carryon/client/core'
+ *
+ * const platform = {
+ *   features: { parallel: parallelParts, urlStorage: rememberedUploads },
+ *   hashing: browserHashing(),
+ *   urlStorage: indexedDbUrlStorage(),
+ * }
+ * await new Upload(file, { endpoint, parallel: 4, platform }).start()
+ * ```
+ */
+import type { UploadOptions } from './options.ts'
+import { absolute, page } from './page.ts'
+import type { PlatformChoice } from './page.ts'
+import { openBlob } from './sources/open-blob.ts'
+import { xhrTransport } from './transports/xhr.ts'
+import { UploadMachine } from './upload.ts'
+
+export * from './index.ts'
+export { checksums } from './checksum.ts'
+export { exchangeLog } from './exchange-log.ts'
+export { browserHashing } from './hashing/browser.ts'
+export { rememberedUploads } from './ledger.ts'
+export { negotiation } from './negotiate.ts'
+export type { PlatformChoice } from './page.ts'
+export { parallelParts } from './parallel.ts'
+export { rateLimit } from './rate-limit.ts'
+export { openBrowserSource } from './sources/open-browser.ts'
+export { fetchTransport } from './transports/fetch.ts'
+export type { FetchTransportOptions } from './transports/fetch.ts'
+export { xhrTransport } from './transports/xhr.ts'
+export type { XhrTransportOptions } from './transports/xhr.ts'
+export { indexedDbUrlStorage } from './url-storage/indexed-db.ts'
+export type { IndexedDbUrlStorageOptions } from './url-storage/indexed-db.ts'
+export { localStorageUrlStorage } from './url-storage/local-storage.ts'
+export type { LocalStorageUrlStorageOptions } from './url-storage/local-storage.ts'
+
+/** An upload of a File, Blob, text or bytes. It is remembered only with the feature that does so. */
+export class Upload extends UploadMachine {
+  /** @throws {TypeError} when an option needs a feature that was left out. */
+  constructor(input: unknown, options: UploadOptions & PlatformChoice) {
+    const { transport = xhrTransport(), platform } = options
+    const rest = { openSource: openBlob, hashing: undefined, urlStorage: undefined, features: {} }
+    super({ ...page, ...rest, transport, ...platform }, input, absolute(options))
+  }
+}

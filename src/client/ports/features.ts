@@ -1,0 +1,129 @@
+import type { Clock } from '../../core/ports/clock.ts'
+import type { Capabilities } from '../capabilities.ts'
+import type { TransferError } from '../errors.ts'
+import type { ExchangeLog } from '../exchange-log.ts'
+import type { UploadOptions } from '../options.ts'
+import type { Requester } from '../requester.ts'
+import type { Retry } from '../retry.ts'
+import type { Terms } from '../terms.ts'
+import type { Run, Transfer, TransferTask } from '../transfer.ts'
+import type { ChecksumAlgorithm, Platform } from './platform.ts'
+import type { Slice, Source } from './source.ts'
+import type { Transport, TransportResponse } from './transport.ts'
+import type { StoredPart, StoredUpload } from './url-storage.ts'
+
+/**
+ * What an upload may do besides, each under the name of the option that asks for it. A feature is an object that is
+ * there or not: a page that leaves one out does not load its code.
+ */
+export interface Features {
+  /** Asks the server what it can do. `parallel`, `checksum` and `deferLength` need it. */
+  readonly required?: NegotiationFeature | undefined
+  readonly parallel?: ParallelFeature | undefined
+  readonly checksum?: ChecksumFeature | undefined
+  readonly maxBytesPerSecond?: RateFeature | undefined
+  readonly urlStorage?: MemoryFeature | undefined
+  /** Remembers exchanges for `report()`, which is empty without it. */
+  readonly report?: ((transport: Transport, clock: Clock) => ExchangeLog) | undefined
+}
+
+/** The work of one upload, as its transfers and features see it. */
+export interface Task {
+  readonly platform: Platform
+  readonly options: UploadOptions
+  readonly requester: Requester
+  /** From the first run on. */
+  readonly source: Source | undefined
+  readonly terms: Terms | undefined
+  readonly ledger: Ledger | undefined
+  readonly transfers: readonly Transfer[]
+  /** Of an upload in parts: the final one, once it is made. */
+  readonly url: string | undefined
+  readonly isDivided: boolean
+  /** The upload is there now. */
+  announce(url: string): void
+  warn(message: string, cause?: unknown): void
+  retry(signal: AbortSignal, onWait?: (isWaiting: boolean) => void): Retry
+}
+
+export type NegotiationFeature = (
+  task: Task,
+  tools: {
+    readonly endpoint: string
+    readonly source: Source
+    readonly requester: Requester
+    readonly retry: Retry
+    readonly signal: AbortSignal
+  },
+) => Promise<Terms>
+
+/** Parts that are sent at once and put together by the server. */
+export interface ParallelFeature {
+  /** Whether a source can be sent to a server in parts. */
+  isPossible(capabilities: Capabilities | undefined, source: Source): boolean
+  /** The parts of a plan that was stored, as far as it fits, else of a new one; `undefined`: in one piece. */
+  parts(sizeBytes: number | undefined, count: number, entry?: StoredUpload): readonly StoredPart[] | undefined
+  /** Sends the parts, and has them put together when the server has all of them. */
+  send(task: TransferTask, run: Run): Promise<void>
+}
+
+/** Checksums of what requests carry. */
+export interface ChecksumFeature {
+  /** Whether both sides know the algorithm; `undefined` asks for any. */
+  isPossible(
+    capabilities: Capabilities | undefined,
+    platform: Pick<Platform, 'hashing'>,
+    algorithm: ChecksumAlgorithm | undefined,
+  ): boolean
+  /** For one transfer. */
+  make(task: TransferTask): Checksums
+}
+
+export interface Checksums {
+  /** Bytes of the chunk at `start`, where its checksum was made ahead. */
+  aheadBytes(start: number): number | undefined
+  /** Value of `Upload-Checksum`. The checksum of the chunk after it is begun, where it can be. */
+  of(slice: Slice, nextBytes: number, signal: AbortSignal): Promise<string | undefined>
+  /**
+   * A request with a checksum was refused.
+   *
+   * @returns What is to be thrown; `undefined` when the next step shall follow at once.
+   */
+  refused(error: TransferError): TransferError | undefined
+}
+
+/** Cuts slices so that no more than so many bytes are sent in a second. */
+export type RateFeature = (clock: Clock, bytesPerSecond: number) => Cut
+
+export type Cut = (source: Source, wanted: Wanted) => Promise<Slice>
+
+export interface Wanted {
+  readonly start: number
+  readonly maxBytes: number
+  readonly signal: AbortSignal
+}
+
+/** Remembers where uploads are; `undefined` when this one cannot be found again. */
+export type MemoryFeature = (task: Task, source: Source, signal: AbortSignal) => Promise<Ledger | undefined>
+
+/** The entry of one upload in a storage. Never fails: a broken storage must not break an upload. */
+export interface Ledger {
+  /** Where another process with the same upload was uploading to while this one waited for it. */
+  readonly seenUrl: string | undefined
+  /**
+   * Waits until no other process or tab works on this upload.
+   *
+   * @returns A function that lets the next one in.
+   * @throws `signal.reason` when aborted.
+   */
+  hold(signal: AbortSignal, onWait: () => void): Promise<() => Promise<void>>
+  /** The newest entry that fits and has not expired; what has expired is removed. */
+  find(): Promise<StoredUpload | undefined>
+  /** Goes on with an entry that was found. */
+  adopt(entry: StoredUpload): void
+  /** Writes down where the upload stands. */
+  save(): Promise<unknown>
+  /** An answer may say when the upload expires. */
+  heard(transfer: Transfer, response: TransportResponse): Promise<unknown>
+  remove(): Promise<unknown>
+}

@@ -1,0 +1,12 @@
+import { TransferError } from '../errors.ts'
+
+/** The class of a value by its name, which is the same in every realm: a frame's `ArrayBuffer` is another class. */
+export function kindOf(value: unknown): string {
+  return Object.prototype.toString.call(value).slice('[object '.length, -1)
+}
+
+export function notContent(input: unknown): TransferError {
+  return new TransferError('source', `cannot upload ${kindOf(input)}`, {
+    hint: 'Pass a file, a Blob, bytes or a stream of them.',
+  })
+}

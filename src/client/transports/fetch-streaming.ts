@@ -1,0 +1,45 @@
+import type { Slice } from '../ports/source.ts'
+import type { Transport } from '../ports/transport.ts'
+import { bytesOf, chunksOf } from '../slice-bytes.ts'
+import { fetchTransport as plainTransport } from './fetch.ts'
+import type { FetchBody, FetchTransportOptions } from './fetch.ts'
+
+/** What is larger is streamed: it goes out without a length, which some servers refuse. */
+const GATHERED_BYTES = 16 * 1024 * 1024
+
+/**
+ * A transport over `fetch`, for runtimes whose own is better than their `node:http`.
+ *
+ * It cannot tell how much of a body has been sent. Redirects of other methods than GET, HEAD and OPTIONS are answers.
+ * Slices of more than 16 MiB that are neither Blob nor bytes are streamed.
+ */
+export function fetchTransport(options: FetchTransportOptions = {}): Transport {
+  return plainTransport(options, async (slice, signal) => {
+    const { content } = slice
+    if (content.kind === 'blob') return { body: content.blob }
+    const isLarge = content.kind === 'chunks' && slice.sizeBytes > GATHERED_BYTES
+    return isLarge ? streamed(slice, signal) : { body: await bytesOf(slice, signal) }
+  })
+}
+
+function streamed(slice: Slice, signal: AbortSignal): FetchBody {
+  const chunks = chunksOf(slice, signal)
+  let failure: unknown
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const next = await chunks.next()
+        // A copy: nobody tells when a queued chunk has left, and the source may use its memory again.
+        if (next.done !== true) controller.enqueue(new Uint8Array(next.value))
+        else controller.close()
+      } catch (error) {
+        failure = error
+        throw error
+      }
+    },
+    async cancel() {
+      await chunks.return()
+    },
+  })
+  return { body, duplex: 'half', failure: () => failure }
+}

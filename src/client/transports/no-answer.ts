@@ -1,0 +1,9 @@
+import { TransferError } from '../errors.ts'
+
+/** A browser does not say why there is no answer. */
+export function noAnswer(url: string, cause?: unknown): TransferError {
+  return new TransferError('network', `no answer from ${new URL(url).host}`, {
+    cause,
+    hint: 'Is the server running, the network up, and this page allowed by its CORS rules?',
+  })
+}
