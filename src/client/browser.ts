@@ -8,6 +8,8 @@ import type { UploadResult } from './events.ts'
 import { exchangeLog } from './exchange-log.ts'
 import { browserHashing } from './hashing/browser.ts'
 import { rememberedUploads } from './ledger.ts'
+import { hintFor } from './hints.ts'
+import { adaptiveChunks } from './chunk-size.ts'
 import type { UploadOptions } from './options.ts'
 import { negotiation } from './negotiate.ts'
 import { absolute, page } from './page.ts'
@@ -17,6 +19,7 @@ import type { Platform } from './ports/platform.ts'
 import type { Transport } from './ports/transport.ts'
 import type { StoredUpload } from './ports/url-storage.ts'
 import { rateLimit } from './rate-limit.ts'
+import { wholeOf } from './slice-bytes.ts'
 import { openBrowserSource } from './sources/open-browser.ts'
 import * as standalone from './standalone.ts'
 import { fetchTransport } from './transports/fetch.ts'
@@ -40,7 +43,7 @@ export type { LocalStorageUrlStorageOptions } from './url-storage/local-storage.
  * without copying it. The browser follows redirects by itself. Downloads go through `fetch`.
  */
 export function xhrTransport(options: XhrTransportOptions = {}): Transport {
-  const xhr = plainXhrTransport(options)
+  const xhr = plainXhrTransport(options, wholeOf)
   const fetching = fetchTransport(options)
   return { ...xhr, send: (request) => (request.onData ? fetching : xhr).send(request) }
 }
@@ -60,8 +63,10 @@ export function browserPlatform({ transport, platform }: PlatformChoice = {}): P
       parallel: parallelParts,
       checksum: checksums,
       maxBytesPerSecond: rateLimit,
+      chunkSizeBytes: adaptiveChunks,
       urlStorage: rememberedUploads,
       report: exchangeLog,
+      hints: hintFor,
     },
   }
   return { ...shared, ...platform, ...(transport && { transport }) }

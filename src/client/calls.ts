@@ -3,13 +3,14 @@ import { askCapabilities } from './capabilities.ts'
 import type { RequestOptions, RetryOptions } from './options.ts'
 import type { Platform } from './ports/platform.ts'
 import { Requester } from './requester.ts'
+import type { RequestPlatform } from './requester.ts'
 import { Retry } from './retry.ts'
 import { terminateAt } from './terminate-at.ts'
 import { expiresAtMsOf, isSuccess, lengthOf, metadataOf, offsetOf } from './tus-answers.ts'
 
 export interface CallOptions extends RequestOptions, RetryOptions {}
 
-export type CallPlatform = Pick<Platform, 'transport' | 'clock' | 'random' | 'newId' | 'connectivity'>
+export type CallPlatform = RequestPlatform & Pick<Platform, 'random' | 'connectivity'>
 
 /** What a server says about one upload. */
 export interface UploadInfo {

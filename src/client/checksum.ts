@@ -23,7 +23,7 @@ function checksumsOf(task: TransferTask): Checksums {
   let algorithm = terms.checksum
   let ahead: { readonly start: number; readonly sizeBytes: number; readonly sum: Promise<string> } | undefined
   let at = 0
-  let refusedAt = -1
+  /** How often in a row the server refused the checksum of the chunk there. */
   let count = 0
   const hash = async (start: number, sizeBytes: number, signal: AbortSignal): Promise<string> => {
     // A slice of its own: one is read at most once.
@@ -35,6 +35,7 @@ function checksumsOf(task: TransferTask): Checksums {
     aheadBytes: (start) => (ahead?.start === start ? ahead.sizeBytes : undefined),
     async of({ start, sizeBytes }, nextBytes, signal) {
       if (!algorithm) return undefined
+      if (at !== start) count = 0
       at = start
       const isKnown = ahead?.start === start && ahead.sizeBytes === sizeBytes
       const sum = await (isKnown ? ahead?.sum : hash(start, sizeBytes, signal))
@@ -51,8 +52,7 @@ function checksumsOf(task: TransferTask): Checksums {
       const { status = 0 } = error
       // A server may answer otherwise than by 460, also because it cannot check at all.
       if (![400, 417, 460].includes(status)) return error
-      count = refusedAt === at ? count + 1 : 1
-      refusedAt = at
+      count += 1
       if (count >= MOST_MISMATCHES) {
         return new TransferError('protocol', `the checksum was refused ${count} times`, { cause: error })
       }

@@ -1,10 +1,10 @@
 import type { Clock } from '../core/ports/clock.ts'
-import type { UploadOptions } from './options.ts'
+import type { ChunkFeature, ChunkSize } from './ports/features.ts'
 import { perClock } from './per-clock.ts'
+import { SMALLEST_CHUNK_BYTES } from './terms.ts'
 
 /** The first guess when a server refuses a request as too large and there was no limit so far. */
 const FIRST_GUESS_BYTES = 8 * 1024 * 1024
-const SMALLEST_BYTES = 64 * 1024
 const LARGEST_BYTES = 64 * 1024 * 1024
 const FAST_MS = 5000
 const SLOW_MS = 20_000
@@ -15,38 +15,17 @@ const CAREFUL_REQUESTS = 8
 const limitsOf = perClock<number>()
 
 /**
- * How many bytes go into one request: all of them, unless the caller, a checksum, the server or the line wants less.
+ * `chunkSizeBytes`: all bytes go into one request, unless the caller, a checksum, the server or the line wants less.
  *
  * Where there is a limit that nobody fixed, a request shall take 5 to 20 s: short ones waste round trips, long ones
- * lose much when they fail.
+ * lose much when they fail. What the caller fixed is never exceeded, and not adapted to the time.
  */
-export interface ChunkSize {
-  readonly limitBytes: number
-  /** There must be an end: a checksum is sent before the content. */
-  limit(): void
-  /**
-   * A request with `sentBytes` was refused as too large (413).
-   *
-   * @returns Whether a smaller one is worth a try.
-   */
-  shrink(sentBytes: number): boolean
-  /**
-   * Again nothing is left of a request that broke off after `sentBytes`: a proxy may cut what it finds too large. Or
-   * the line was bad for a while: then requests grow again.
-   */
-  ease(sentBytes: number): void
-  /** A full request was accepted after so long. */
-  took(sentBytes: number, elapsedMs: number): void
-}
-
-/** @param options.chunkSizeBytes - The caller's wish: never exceeded, not adapted to the time. */
-export function chunkSize(
+export const adaptiveChunks: ChunkFeature = (
   clock: Clock,
   origin: string,
-  { chunkSizeBytes: fixedBytes }: Pick<UploadOptions, 'chunkSizeBytes'>,
-): ChunkSize {
+  fixedBytes?: number,
+): ChunkSize => {
   const learned = limitsOf(clock)
-  const mostBytes = fixedBytes ?? LARGEST_BYTES
   let wantedBytes = fixedBytes ?? Infinity
   let streak = 0
   let neededStreak = 1
@@ -54,7 +33,7 @@ export function chunkSize(
   const half = (sentBytes: number): number => {
     const limit = limitBytes()
     const most = limit < Infinity ? limit / 2 : FIRST_GUESS_BYTES
-    return Math.max(SMALLEST_BYTES, Math.floor(Math.min(sentBytes / 2, most)))
+    return Math.max(SMALLEST_CHUNK_BYTES, Math.floor(Math.min(sentBytes / 2, most)))
   }
   return {
     get limitBytes() {
@@ -62,7 +41,7 @@ export function chunkSize(
     },
     limit: () => void (wantedBytes = fixedBytes ?? FIRST_GUESS_BYTES),
     shrink(sentBytes) {
-      const isWorthwhile = sentBytes > SMALLEST_BYTES
+      const isWorthwhile = sentBytes > SMALLEST_CHUNK_BYTES
       if (isWorthwhile) learned.set(origin, half(sentBytes))
       return isWorthwhile
     },
@@ -75,7 +54,7 @@ export function chunkSize(
       const limit = limitBytes()
       if (sentBytes < limit) return
       const isFast = elapsedMs < FAST_MS && ++streak % neededStreak === 0
-      if (isFast) wantedBytes = Math.min(limit * 2, mostBytes)
+      if (isFast) wantedBytes = Math.min(limit * 2, fixedBytes ?? LARGEST_BYTES)
       else if (elapsedMs > SLOW_MS && !fixedBytes) wantedBytes = half(limit)
     },
   }

@@ -52,8 +52,8 @@ export class TransferError extends Error {
   constructor(code: TransferErrorCode, message: string, details: TransferErrorDetails = {}) {
     const { cause, ...facts } = details
     super(message, cause === undefined ? undefined : { cause })
-    this.code = code
     Object.assign(this, facts)
+    this.code = code
   }
 }
 

@@ -38,7 +38,7 @@ export function exchangeLog(transport: Transport, clock: Clock): ExchangeLog {
   const records: ExchangeRecord[] = []
   return {
     transport: {
-      ...transport,
+      reportsSent: transport.reportsSent,
       close: () => transport.close(),
       async send(request) {
         const startedAtMs = clock.nowMs()

@@ -3,10 +3,9 @@ import { SourceChanged, TransferError } from './errors.ts'
 import type { Emit, UploadResult } from './events.ts'
 import type { ExchangeLog } from './exchange-log.ts'
 import type { UploadOptions } from './options.ts'
-import type { Cut, Ledger } from './ports/features.ts'
+import type { Cut, Ledger, Previous } from './ports/features.ts'
 import type { Platform } from './ports/platform.ts'
 import type { Source } from './ports/source.ts'
-import type { StoredUpload } from './ports/url-storage.ts'
 import { progressMeter } from './progress.ts'
 import type { ProgressMeter } from './progress.ts'
 import { Requester } from './requester.ts'
@@ -32,7 +31,7 @@ export class Job {
   readonly #emit: Emit
   readonly #meter: ProgressMeter
   /** What the caller wants to go on with. */
-  previous: string | StoredUpload | undefined
+  previous: Previous | undefined
   url: string | undefined
   source: Source | undefined
   terms: Terms | undefined
@@ -40,7 +39,6 @@ export class Job {
   transfers: readonly Transfer[] = []
   isDivided = false
   #isOpen = false
-  #working = 0
   #restarts = 0
 
   constructor(
@@ -64,7 +62,7 @@ export class Job {
     this.cut =
       (rate ? features.maxBytesPerSecond?.(clock, rate) : undefined) ??
       ((source, { start, maxBytes, signal }) => source.slice(start, maxBytes, signal))
-    this.previous = options.uploadUrl?.toString()
+    this.previous = options.uploadUrl ? { url: String(options.uploadUrl) } : undefined
   }
 
   /** Bytes the server has confirmed. */
@@ -74,13 +72,12 @@ export class Job {
 
   /** Brings the upload forward, as far as the run goes. */
   async run(run: Run): Promise<UploadResult> {
-    run.enter('preparing')
     const source = await this.#open()
     const terms = (this.terms ??= await this.#settle(source, run))
     const release = await this.ledger?.hold(run.signal, () => run.enter('waiting'))
     try {
       run.enter('preparing')
-      if (!this.transfers[0]) await this.#place(source, terms)
+      if (!this.transfers[0]) await this.#place()
       run.enter('uploading')
       this.#meter.begin()
       const task: TransferTask = Object.assign(this, { source, terms })
@@ -113,23 +110,25 @@ export class Job {
     await this.source?.close().catch((cause: unknown) => this.warn('the source cannot be closed', cause))
   }
 
-  announce(url: string): void {
-    if (url === this.url) return
+  announce(url: string | undefined): void {
+    if (url && url !== this.url) this.#emit('url', { url })
     this.url = url
-    this.#emit('url', { url })
   }
 
   warn(message: string, cause?: unknown): void {
     this.#emit('warning', { message, cause })
   }
 
-  retry(signal: AbortSignal, onWait?: (isWaiting: boolean) => void): Retry {
+  retry(
+    { signal, enter }: Pick<Run, 'signal' | 'enter'>,
+    state: 'preparing' | 'uploading' = 'uploading',
+  ): Retry {
     const { platform, options } = this
     return new Retry({
       ...platform,
       options,
       signal,
-      onWait,
+      onWait: (isWaiting) => enter(isWaiting ? 'waiting' : state),
       onRetry: (failure) => this.#emit('error', failure),
     })
   }
@@ -138,16 +137,9 @@ export class Job {
     this.#meter.moved(bytes, this.offset)
   }
 
-  works(isWorking: boolean, run?: Run): void {
-    this.#working += isWorking ? 1 : -1
-    run?.enter(this.#working ? 'uploading' : 'waiting')
-  }
-
-  async located({ url }: Transfer): Promise<unknown> {
-    if (this.isDivided) return await this.ledger?.save()
-    if (url) this.announce(url)
-    else this.url = undefined
-    return url ? await this.ledger?.save() : await this.ledger?.remove()
+  async located({ url }: Transfer): Promise<void> {
+    if (!this.isDivided) this.announce(url)
+    await this.ledger?.save()
   }
 
   async lost(lost: LostUpload, signal: AbortSignal): Promise<'restart' | 'fail'> {
@@ -172,38 +164,33 @@ export class Job {
     const { sizeBytes, traits } = before ?? source
     if (sizeBytes !== source.sizeBytes || traits.modifiedMs !== source.traits.modifiedMs) {
       await source.close()
-      throw new SourceChanged('the source has changed since the upload began')
+      throw new SourceChanged('the source has changed')
     }
     this.#isOpen = true
     return (this.source = source)
   }
 
-  async #settle(source: Source, { signal, enter }: Run): Promise<Terms> {
+  async #settle(source: Source, run: Run): Promise<Terms> {
     const { previous, options, platform, requester } = this
-    const { required: negotiate, urlStorage: remember } = platform.features
-    const endpoint = (
-      options.endpoint ?? (typeof previous === 'string' ? previous : previous?.endpoint)
-    )?.toString()
-    if (!endpoint) throw new TransferError('protocol', 'there is no endpoint to create an upload at')
-    const retry = this.retry(signal, (isWaiting) => enter(isWaiting ? 'waiting' : 'preparing'))
-    const tools = { endpoint, source, requester, retry, signal }
+    const { required: negotiate, urlStorage } = platform.features
+    const endpoint = String(options.endpoint ?? previous?.endpoint ?? previous?.url ?? '')
+    if (!endpoint) throw new TransferError('protocol', 'there is no endpoint')
+    const tools = { endpoint, source, requester, retry: this.retry(run, 'preparing'), signal: run.signal }
     const terms = negotiate ? await negotiate(this, tools) : plainTerms(this, endpoint, source)
-    this.ledger = await remember?.(this, source, signal)
+    this.ledger = await urlStorage?.open(this, source, run.signal)
     return terms
   }
 
-  /** Where the upload goes on, or what is to be made. A plan of parts is stored before the first byte is sent. */
-  async #place({ sizeBytes }: Source, terms: Terms): Promise<void> {
-    const { ledger } = this
-    const found = this.previous ?? (await ledger?.find())
-    const isNamed = typeof found === 'string'
-    const entry = isNamed ? undefined : found
-    if (entry) ledger?.adopt(entry)
-    const url = isNamed ? found : (entry?.url ?? ledger?.seenUrl)
-    if (url) this.announce(url)
-    const parts = url ? undefined : this.platform.features.parallel?.parts(sizeBytes, terms.parts ?? 1, entry)
-    this.isDivided = !!parts
-    this.transfers = (parts ?? [{ startBytes: 0, url }]).map((part) => new Transfer(part, !isNamed))
-    if (parts) await ledger?.save()
+  /** Where the upload goes on, or what is to be made. */
+  async #place(): Promise<void> {
+    const { parallel, urlStorage } = this.platform.features
+    const url = this.previous?.url
+    const place = await (parallel ?? urlStorage)?.place(this)
+    const { parts = [{ startBytes: 0, url }], isDivided = false, isRemembered = false } = place ?? {}
+    this.isDivided = isDivided
+    this.transfers = parts.map((part) => new Transfer(part, isRemembered))
+    // A plan of parts is stored before the first byte is sent.
+    if (isDivided) await this.ledger?.save()
+    else this.announce(parts[0]?.url)
   }
 }

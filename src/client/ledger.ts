@@ -1,6 +1,8 @@
 import { isTransferError } from './errors.ts'
 import { fingerprintOf } from './fingerprint.ts'
+import { placeOf } from './place.ts'
 import type { Ledger, MemoryFeature, Task } from './ports/features.ts'
+import type { Source } from './ports/source.ts'
 import type { TransportResponse } from './ports/transport.ts'
 import type { StoredUpload, UrlStorage } from './ports/url-storage.ts'
 import type { Transfer } from './transfer.ts'
@@ -13,7 +15,9 @@ const LOOK_MS = 2000
 const EXPIRY_STEP_MS = 5 * 60_000
 
 /** `urlStorage`: another run, tab or process goes on with an upload. */
-export const rememberedUploads: MemoryFeature = async (task, source, signal) => {
+export const rememberedUploads: MemoryFeature = { open: openLedger, place: placeOf }
+
+async function openLedger(task: Task, source: Source, signal: AbortSignal): Promise<Ledger | undefined> {
   const { platform, options } = task
   const { urlStorage: storage = platform.urlStorage, endpoint } = options
   if (!storage || !endpoint) return undefined
@@ -77,6 +81,7 @@ class StorageLedger implements Ledger {
 
   save(): Promise<unknown> {
     const { url, source, terms, transfers, isDivided } = this.#task
+    if (!url && !isDivided) return this.remove()
     const expiresAtMs = Math.min(...transfers.map((transfer) => this.#expiries.get(transfer) ?? Infinity))
     const entry = {
       ...this.#identity,

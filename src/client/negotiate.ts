@@ -3,6 +3,7 @@ import { TransferError, Unsupported } from './errors.ts'
 import type { Feature } from './options.ts'
 import type { NegotiationFeature } from './ports/features.ts'
 import { plainTerms } from './terms.ts'
+import { metadataOf } from './tus-answers.ts'
 
 /**
  * Settles the terms of an upload with what the server says it can do.
@@ -49,7 +50,7 @@ export const negotiation: NegotiationFeature = async (
     if (source.sizeBytes === undefined && capabilities) throw new Unsupported('an upload of unknown length')
   }
   const plain = plainTerms(task, endpoint, source)
-  if (hashes) plain.chunks.limit()
+  if (hashes) plain.chunks.limit?.()
   return {
     ...plain,
     defersLength: plain.defersLength || (canDefer && !!deferLength),
@@ -58,5 +59,10 @@ export const negotiation: NegotiationFeature = async (
     canTerminate,
     parts: divides ? parallel : 1,
     checksum: hashes ? checksum : undefined,
+    difference(response) {
+      const there = metadataOf(response) ?? {}
+      const other = Object.entries(plain.metadata).find(([key, ours]) => (there[key] ?? ours) !== ours)
+      return other && `the upload on the server has another ${other[0]}`
+    },
   }
 }

@@ -9,6 +9,8 @@ import { exchangeLog } from './exchange-log.ts'
 import { nodeHashing } from './hashing/node.ts'
 import { rememberedUploads } from './ledger.ts'
 import { negotiation } from './negotiate.ts'
+import { hintFor } from './hints.ts'
+import { adaptiveChunks } from './chunk-size.ts'
 import type { UploadOptions } from './options.ts'
 import { parallelParts } from './parallel.ts'
 import type { Platform } from './ports/platform.ts'
@@ -56,8 +58,10 @@ export function nodePlatform({ transport, platform }: PlatformChoice = {}): Plat
       parallel: parallelParts,
       checksum: checksums,
       maxBytesPerSecond: rateLimit,
+      chunkSizeBytes: adaptiveChunks,
       urlStorage: rememberedUploads,
       report: exchangeLog,
+      hints: hintFor,
     },
   }
   return { ...shared, ...platform, ...(transport && { transport }) }

@@ -1,9 +1,10 @@
 import { onAbort } from './abortable.ts'
+import { placeOf } from './place.ts'
 import type { ParallelFeature } from './ports/features.ts'
 import type { StoredPart } from './ports/url-storage.ts'
 import type { Requester } from './requester.ts'
 import { terminateAt } from './terminate-at.ts'
-import type { Run, TransferTask } from './transfer.ts'
+import type { Run, Transfer, TransferTask } from './transfer.ts'
 import { isSuccess, locationOf } from './tus-answers.ts'
 import { metadataField } from './tus-codec.ts'
 
@@ -36,6 +37,7 @@ export const parallelParts: ParallelFeature = {
     const count = Math.min(wanted, Math.floor(sizeBytes / SMALLEST_PART_BYTES))
     return count > 1 ? planParts(sizeBytes, count) : undefined
   },
+  place: placeOf,
   async send(task, run) {
     await runTogether(task, run)
     if (task.transfers.every(({ isDone }) => isDone)) await join(task, run)
@@ -52,10 +54,18 @@ async function runTogether(task: TransferTask, run: Run): Promise<void> {
   const { signal } = stop
   const leave = onAbort(run.signal, () => stop.abort(run.signal.reason))
   const queue = task.transfers.filter(({ isDone }) => !isDone)
+  const working = new Set<Transfer>()
   const work = async (): Promise<void> => {
     try {
       for (let next; !signal.aborted && (next = queue.shift());) {
-        await next.run(task, { ...run, signal })
+        const transfer = next
+        // Only when all of them wait, the upload does.
+        const enter: Run['enter'] = (state) => {
+          if (state === 'waiting') working.delete(transfer)
+          else working.add(transfer)
+          run.enter(working.size ? 'uploading' : 'waiting')
+        }
+        await transfer.run(task, { ...run, signal, enter }).finally(() => working.delete(transfer))
         if (run.room() <= 0) return
       }
     } catch (error) {
@@ -68,12 +78,13 @@ async function runTogether(task: TransferTask, run: Run): Promise<void> {
   signal.throwIfAborted()
 }
 
-async function join(task: TransferTask, { signal, creationSignal, enter }: Run): Promise<void> {
+async function join(task: TransferTask, run: Run): Promise<void> {
   const { transfers, requester, terms } = task
+  const { signal, creationSignal } = run
   const urls = transfers.map(({ url = '' }) => url)
   if (!task.url) {
-    const retry = task.retry(signal, (isWaiting) => enter(isWaiting ? 'waiting' : 'uploading'))
     try {
+      const retry = task.retry(run)
       task.announce(await retry.run(() => concatenate(urls, requester, { ...terms, signal: creationSignal })))
     } catch (error) {
       // A part may have expired meanwhile: the next run looks at each of them again.

@@ -1,52 +1,42 @@
 import type { TransferErrorDetails } from './errors.ts'
 import { TransferError } from './errors.ts'
+import type { Features } from './ports/features.ts'
 import type { TransportResponse } from './ports/transport.ts'
 import { isSuccess, retryAfterMsOf } from './tus-answers.ts'
 
 /** Which request was refused, fit to be shown. */
 export type RefusedCall = Pick<TransferErrorDetails, 'method' | 'url' | 'requestId'>
 
-const SHOWN_CHARACTERS = 200
-/** By the status, which has three digits. */
-const HINTS: readonly (readonly [statuses: RegExp, hint: string])[] = [
-  [/40[13]/, 'Check the credentials.'],
-  [/404|410/, 'Check the address: nothing is there.'],
-  [/413/, 'Too large for the server or a proxy: try smaller chunks.'],
-  [/409|423/, 'Another client writes to this upload.'],
-  [/429/, 'Send fewer requests.'],
-  [/5../, 'The server, or a proxy before it, has trouble.'],
-  [/3../, 'Follow the redirect.'],
-]
+export interface Refusal {
+  /** What could not be done. */
+  readonly what: string
+  readonly nowMs: number
+  readonly hints: Features['hints']
+}
 
-/** Makes the error for an answer that is not what was wanted. `what` says what could not be done. */
+const SHOWN_CHARACTERS = 200
+
+/** Makes the error for an answer that is not what was wanted. */
 export function refusalOf(
   call: RefusedCall,
   response: TransportResponse,
-  { what, nowMs }: { readonly what: string; readonly nowMs: number },
+  { what, nowMs, hints }: Refusal,
 ): TransferError {
-  const { status, text } = response
-  const body = printable(text)
-  const isHtml = body.startsWith('<') || /html/i.test(response.header('Content-Type') ?? '')
-  const said = body && !isHtml ? `: ${body}` : ''
-  const message = `${what}: ${call.method} ${call.url} answered ${status}${said}`
-  return new TransferError(isSuccess(response) ? 'protocol' : 'server', message, {
-    ...call,
-    status,
-    body: body || undefined,
-    hint: hintFor(response, isHtml),
-    requestId: response.header('X-Request-ID') ?? call.requestId,
-    retryAfterMs: retryAfterMsOf(response, nowMs),
-  })
-}
-
-function hintFor(response: TransportResponse, isHtml: boolean): string | undefined {
-  const status = String(response.status)
-  const versions = response.header('Tus-Version')
-  if (status === '412' && versions) return `The server speaks tus ${printable(versions)} only.`
-  const isForeign = isHtml || response.header('Tus-Resumable') === undefined
-  return (
-    HINTS.find(([statuses]) => statuses.test(status))?.[1] ??
-    (isForeign ? 'This seems to be no tus server, or CORS hides its headers.' : undefined)
+  const { status } = response
+  const body = printable(response.text)
+  const isHtml = /html/i.test(response.header('Content-Type') + body.slice(0, 20))
+  const message = `${what}: ${call.method} ${call.url} answered ${status}`
+  return new TransferError(
+    isSuccess(response) ? 'protocol' : 'server',
+    body && !isHtml ? `${message}: ${body}` : message,
+    {
+      ...call,
+      status,
+      body: body || undefined,
+      hint: hints?.(response, isHtml),
+      requestId: response.header('X-Request-ID') ?? call.requestId,
+      retryAfterMs: retryAfterMsOf(response, nowMs),
+    },
   )
 }
 

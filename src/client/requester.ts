@@ -29,6 +29,9 @@ export interface Call {
   requestId?: string | undefined
 }
 
+export type RequestPlatform = Pick<Platform, 'transport' | 'clock' | 'newId'> &
+  Partial<Pick<Platform, 'features'>>
+
 interface Exchange {
   readonly response: TransportResponse
   /** What was sent as `Authorization`. */
@@ -40,11 +43,11 @@ const REQUEST_ID = 'X-Request-ID'
 /** Sends requests with the caller's headers, credentials and hooks, and watches over them. */
 export class Requester {
   readonly clock: Clock
-  readonly #platform: Pick<Platform, 'transport' | 'clock' | 'newId'>
+  readonly #platform: RequestPlatform
   readonly #options: RequestOptions
 
   /** `options.signal` is not watched here: each call brings its own. */
-  constructor(platform: Pick<Platform, 'transport' | 'clock' | 'newId'>, options: RequestOptions) {
+  constructor(platform: RequestPlatform, options: RequestOptions) {
     this.clock = platform.clock
     this.#platform = platform
     this.#options = options
@@ -73,7 +76,8 @@ export class Requester {
    * @param what - What could not be done, as the beginning of the message.
    */
   refusal(call: Call, response: TransportResponse, what: string): TransferError {
-    return refusalOf(shown(call), response, { what, nowMs: this.clock.nowMs() })
+    const { clock, features } = this.#platform
+    return refusalOf(shown(call), response, { what, nowMs: clock.nowMs(), hints: features?.hints })
   }
 
   async #exchange(call: Call): Promise<Exchange> {

@@ -108,6 +108,5 @@ export class Retry {
 
 function offline(cause: TransferError): TransferError {
   const { method, url, requestId } = cause
-  const hint = 'Goes on when the connection is back.'
-  return new TransferError('offline', 'this machine is offline', { cause, hint, method, url, requestId })
+  return new TransferError('offline', 'this machine is offline', { cause, method, url, requestId })
 }

@@ -1,76 +1,44 @@
 import { TransferError, isTransferError } from './errors.ts'
-import type { Slice, SliceContent } from './ports/source.ts'
-
-/** Large enough that the work per piece does not count, small enough that a thread is not held for long. */
-const PIECE_BYTES = 1024 * 1024
+import type { Slice } from './ports/source.ts'
 
 /**
- * The content of a slice, whatever its kind, in pieces. A piece is valid until the next one is asked for.
- *
- * Exactly `sizeBytes` come out: after the last of them the source is not asked again.
+ * The content of a slice as a whole, for what cannot take it piece by piece.
  *
  * @throws {TransferError} `source` when it cannot be read or has another size than the slice says.
  * @throws `signal.reason` when aborted.
  */
-export async function* chunksOf(slice: Slice, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
-  let left = slice.sizeBytes
-  if (left === 0) return
+export async function wholeOf(
+  { content, sizeBytes }: Slice,
+  signal: AbortSignal,
+): Promise<Blob | Uint8Array<ArrayBuffer>> {
+  if (content.kind === 'blob') return content.blob
+  if (content.kind === 'bytes') return content.bytes
+  const chunks: BlobPart[] = []
   try {
-    for await (const chunk of piecesOf(slice.content, signal)) {
+    for await (const chunk of content.chunks(signal)) {
       signal.throwIfAborted()
-      if (chunk.length > left)
-        throw new TransferError('source', 'the source gave more bytes than it announced')
-      left -= chunk.length
-      if (chunk.length > 0) yield chunk
-      if (left === 0) return
+      // A copy: a source may use the memory of a chunk again.
+      chunks.push(new Uint8Array(chunk))
     }
   } catch (error) {
     throw readFailure(error, signal)
   }
-  throw new TransferError('source', `the source ended ${left} bytes before the end of the slice`)
+  const blob = new Blob(chunks)
+  if (blob.size === sizeBytes) return blob
+  throw new TransferError('source', `the source gave ${blob.size} bytes instead of ${sizeBytes}`)
 }
 
-/**
- * The content of a slice in one piece of memory, for what cannot take it piece by piece.
- *
- * @throws as `chunksOf`.
- */
+/** As `wholeOf()`, in memory. */
 export async function bytesOf(slice: Slice, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-  if (slice.content.kind === 'bytes') return slice.content.bytes
-  const all = new Uint8Array(slice.sizeBytes)
-  let offset = 0
-  for await (const chunk of chunksOf(slice, signal)) {
-    all.set(chunk, offset)
-    offset += chunk.length
-  }
-  return all
+  const whole = await wholeOf(slice, signal)
+  if (!('size' in whole)) return whole
+  const buffer = whole.arrayBuffer().catch((error: unknown) => {
+    throw readFailure(error, signal)
+  })
+  return new Uint8Array(await buffer)
 }
 
-/** A Blob is read one piece ahead: `stream()` copies it as a whole in Node when it is in memory. */
-async function* piecesOf(content: SliceContent, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
-  if (content.kind === 'chunks') {
-    yield* content.chunks(signal)
-    return
-  }
-  const { kind } = content
-  const size = kind === 'blob' ? content.blob.size : content.bytes.length
-  const read = async (start: number): Promise<Uint8Array> => {
-    const end = start + PIECE_BYTES
-    return kind === 'bytes'
-      ? content.bytes.subarray(start, end)
-      : new Uint8Array(await content.blob.slice(start, end).arrayBuffer())
-  }
-  let next = read(0)
-  for (let start = 0; start < size; start += PIECE_BYTES) {
-    const piece = await next
-    next = read(start + PIECE_BYTES)
-    // Nobody may ever ask for a piece that was read ahead.
-    next.catch(() => undefined)
-    yield piece
-  }
-}
-
-function readFailure(error: unknown, signal: AbortSignal): unknown {
+export function readFailure(error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason
   return isTransferError(error) ? error : readingFailed('the source cannot be read', error)
 }

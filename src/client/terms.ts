@@ -1,8 +1,7 @@
-import { chunkSize } from './chunk-size.ts'
-import type { ChunkSize } from './chunk-size.ts'
-import type { Task } from './ports/features.ts'
+import type { ChunkFeature, ChunkSize, Task } from './ports/features.ts'
 import type { ChecksumAlgorithm } from './ports/platform.ts'
 import type { Source } from './ports/source.ts'
+import type { ResponseHead } from './ports/transport.ts'
 
 /** What one upload does, after wishes were compared with what the server and the source can do. */
 export interface Terms {
@@ -16,7 +15,22 @@ export interface Terms {
   /** More than 1: in parts, put together by the server. */
   readonly parts?: number
   readonly checksum?: ChecksumAlgorithm | undefined
+  /** How the metadata of an upload on the server differ. */
+  difference?(response: ResponseHead): string | undefined
 }
+
+export const SMALLEST_CHUNK_BYTES: number = 64 * 1024
+
+/** As many bytes as wished, and half of those that a server refused. */
+const plainChunks: ChunkFeature = (_clock, _origin, limitBytes = Infinity) => ({
+  get limitBytes() {
+    return limitBytes
+  },
+  shrink(sentBytes) {
+    limitBytes = Math.floor(sentBytes / 2)
+    return limitBytes > SMALLEST_CHUNK_BYTES / 2
+  },
+})
 
 /** The terms with a server of which nothing is known: only the core of the protocol and creation are used. */
 export function plainTerms({ platform, options }: Task, endpoint: string, source: Source): Terms {
@@ -26,7 +40,11 @@ export function plainTerms({ platform, options }: Task, endpoint: string, source
   return {
     endpoint,
     metadata: { ...known, ...options.metadata },
-    chunks: chunkSize(platform.clock, new URL(endpoint).origin, options),
+    chunks: (platform.features.chunkSizeBytes ?? plainChunks)(
+      platform.clock,
+      new URL(endpoint).origin,
+      options.chunkSizeBytes,
+    ),
     defersLength: source.sizeBytes === undefined,
   }
 }

@@ -6,7 +6,7 @@ import type { Call } from './requester.ts'
 import type { Retry } from './retry.ts'
 import type { Terms } from './terms.ts'
 import { isGone, isSuccess, lengthOf, locationOf, offsetOf } from './tus-answers.ts'
-import { metadataField, metadataPairs } from './tus-codec.ts'
+import { metadataField } from './tus-codec.ts'
 
 /** Sent with the creation at most: until its answer has come nobody knows where these bytes are. */
 const CREATION_BYTES = 256 * 1024
@@ -32,8 +32,6 @@ export interface TransferTask extends Task {
   readonly cut: Cut
   /** Bytes are on their way, or negative: no longer. */
   moved(bytes: number): void
-  /** A transfer begins to work, or waits; without a run: or ends. */
-  works(isWorking: boolean, run?: Run): void
   /** The URL is known now, or the upload is known to be gone. */
   located(transfer: Transfer): Promise<unknown>
   lost(lost: LostUpload, signal: AbortSignal): Promise<'restart' | 'fail'>
@@ -99,13 +97,9 @@ export class Transfer {
 
   /** Works until everything is there, or there is no more room. */
   async run(task: TransferTask, run: Run): Promise<void> {
-    const retry = task.retry(run.signal, (isWaiting) => task.works(!isWaiting, run))
     const checksums = task.terms.checksum && task.platform.features.checksum?.make(task)
-    task.works(true, run)
-    await this.#steps({ ...run, task, retry, checksums }).finally(() => task.works(false))
-  }
-
-  async #steps(work: Work): Promise<void> {
+    const work: Work = { ...run, task, retry: task.retry(run), checksums }
+    run.enter('uploading')
     while (!this.isDone) {
       try {
         work.signal.throwIfAborted()
@@ -177,17 +171,14 @@ export class Transfer {
     this.#isSuspect = false
     const difference = this.#difference(work, response, offset)
     if (difference && !this.#isRemembered) {
-      throw new TransferError('protocol', difference, { hint: 'This is the upload of another file.' })
+      throw new TransferError('protocol', difference, { hint: 'Is it the upload of another file?' })
     }
     if (difference) {
       work.task.warn(`${difference}: a new upload begins`)
       return await this.#forget(work)
     }
     if (offset <= this.#doubtedOffset) {
-      throw new TransferError(
-        'protocol',
-        `the server takes bytes at ${offset} and its offset does not advance`,
-      )
+      throw new TransferError('protocol', `the offset of the server does not advance from ${offset}`)
     }
     this.#doubtedOffset = -1
     this.#weigh(work, offset)
@@ -200,7 +191,7 @@ export class Transfer {
   #weigh({ task }: Work, offset: number): void {
     const isFruitless = offset <= this.offset && this.#brokenBytes > 0
     this.#fruitless = isFruitless ? this.#fruitless + 1 : 0
-    if (this.#fruitless > 1) task.terms.chunks.ease(this.#brokenBytes)
+    if (this.#fruitless > 1) task.terms.chunks.ease?.(this.#brokenBytes)
     this.#brokenBytes = 0
   }
 
@@ -231,7 +222,7 @@ export class Transfer {
     this.#isLengthDeclared ||= declares
     this.#fruitless = 0
     this.#accept(work, offset)
-    task.terms.chunks.took(sizeBytes, clock.nowMs() - beganMs)
+    task.terms.chunks.took?.(sizeBytes, clock.nowMs() - beganMs)
   }
 
   async #next({ task, checksums }: Work, maxBytes: number, signal: AbortSignal): Promise<Outgoing> {
@@ -287,7 +278,7 @@ export class Transfer {
     }
     if (!isSuccess(response)) return await this.#refused(work, { call, response, outgoing })
     if (call.method !== 'POST' && offsetOf(response) === undefined) {
-      throw task.requester.refusal(call, response, 'the answer has no valid Upload-Offset')
+      throw task.requester.refusal(call, response, 'there is no Upload-Offset')
     }
     await task.ledger?.heard(this, response)
     return response
@@ -342,16 +333,9 @@ export class Transfer {
   #difference(work: Work, response: TransportResponse, offset: number): string | undefined {
     const size = this.#sizeBytes(work)
     const length = lengthOf(response) ?? size
-    if (size >= 0 && length !== size)
-      return `the upload on the server has ${length} bytes, the source ${size}`
+    if (size >= 0 && length !== size) return `the server has an upload of ${length} bytes, the source ${size}`
     if (offset > size) return `RemoteAhead: the server has ${offset} bytes, the source only ${size}`
-    // In Base64 as well as in plain text; only some leave the padding out.
-    const there = metadataPairs(response.header('Upload-Metadata') ?? '')
-    for (const [key, ours] of metadataPairs(metadataField(work.task.terms.metadata))) {
-      const [a, b] = [ours, there.get(key) ?? ours].map((value) => value.replace(/=+$/, ''))
-      if (a !== b) return `the upload on the server has another ${key}`
-    }
-    return undefined
+    return work.task.terms.difference?.(response)
   }
 
   async #forget({ task }: Work): Promise<void> {

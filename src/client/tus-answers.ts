@@ -1,7 +1,7 @@
 import { TransferError } from './errors.ts'
 import type { ResponseHead } from './ports/transport.ts'
 import { shownUrl } from './shown.ts'
-import { integerOf, metadataPairs } from './tus-codec.ts'
+import { integerOf, parseMetadata } from './tus-codec.ts'
 
 // A slip of a server's clock, or of its operator, must not put an upload to sleep for a year.
 const LONGEST_RETRY_AFTER_MS = 60 * 60 * 1000
@@ -33,13 +33,8 @@ export function expiresAtMsOf(response: ResponseHead, nowMs: number): number | u
 /** `Upload-Metadata`, values as text; `undefined` if missing or malformed. */
 export function metadataOf(response: ResponseHead): Readonly<Record<string, string>> | undefined {
   const field = response.header('Upload-Metadata')
-  if (!field) return undefined
   try {
-    const pairs = [...metadataPairs(field)].map(([key, value]) => {
-      const bytes = Uint8Array.from(atob(value), (character) => character.charCodeAt(0))
-      return [key, new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)] as const
-    })
-    return Object.fromEntries(pairs)
+    return field ? parseMetadata(field) : undefined
   } catch {
     return undefined
   }
@@ -61,12 +56,11 @@ export function retryAfterMsOf(response: ResponseHead, nowMs: number): number | 
  * @throws {TransferError} `protocol` if it is missing, is no web address, or would leave TLS.
  */
 export function locationOf(response: ResponseHead, requestUrl: string): string {
-  const { status, url } = response
   const text = response.header('Location') ?? ''
   // A browser may have been given a relative endpoint; the answer's address is then the absolute one.
-  const from = new URL(requestUrl, url)
+  const from = new URL(requestUrl, response.url)
   const isSecure = from.protocol === 'https:'
-  if (text !== '' && URL.canParse(text, from)) {
+  if (text && URL.canParse(text, from)) {
     const to = new URL(text, from)
     if (isSecure && to.protocol === 'http:' && from.hostname === to.hostname) {
       to.protocol = from.protocol
@@ -74,28 +68,30 @@ export function locationOf(response: ResponseHead, requestUrl: string): string {
     }
     if (to.protocol === 'https:' || (to.protocol === 'http:' && !isSecure)) return to.href
   }
-  const shown = shownUrl(from.href)
+  const { status } = response
+  const url = shownUrl(from.href)
   throw new TransferError(
     'protocol',
-    `${shown} answered ${status} with an unusable Location "${shownUrl(text)}"`,
+    `${url} answered ${status} with an unusable Location "${shownUrl(text)}"`,
     {
       status,
-      url: shown,
+      url,
       // A server that is not one of tus would be asked for ever.
       isFinal: response.header('Tus-Resumable') === undefined || undefined,
-      hint: 'Is this a tus server, and does it expose Location (CORS)?',
+      hint: 'Is this a tus server, and does CORS expose Location?',
     },
   )
 }
 
-/** A date the server wrote, on our clock: what its own `Date` says about the difference is taken off. */
+/**
+ * A date the server wrote, on our clock: what its own `Date` says about the difference is taken off.
+ *
+ * HTTP dates (RFC 9110 §5.6.7) but asctime's, which nobody sends: the parser of servers is large for a browser.
+ */
 function momentOf(response: ResponseHead, name: string, nowMs: number): number | undefined {
-  const atMs = dateOf(response, name)
-  return atMs && atMs + nowMs - (dateOf(response, 'Date') ?? nowMs)
-}
-
-/** An HTTP date (RFC 9110 §5.6.7), except asctime's, which nobody sends: the parser of servers is large for a browser. */
-function dateOf(response: ResponseHead, name: string): number | undefined {
-  const text = response.header(name) ?? ''
-  return (/^[A-Z][a-z]+, .+ GMT$/.test(text) && Date.parse(text)) || undefined
+  const [atMs = NaN, serverNowMs] = [name, 'Date'].map((name) => {
+    const text = response.header(name) ?? ''
+    return /^[A-Z][a-z]+, .+ GMT$/.test(text) ? Date.parse(text) : NaN
+  })
+  return atMs + nowMs - (serverNowMs || nowMs) || undefined
 }

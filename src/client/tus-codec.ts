@@ -29,12 +29,15 @@ export function metadataField(metadata: Readonly<Record<string, string>>): strin
   return pairs.join()
 }
 
-/** The pairs of `Upload-Metadata`, values still in Base64. */
-export function metadataPairs(field: string): ReadonlyMap<string, string> {
-  return new Map(
-    field.split(',').map((pair) => {
-      const [key = '', value = ''] = pair.trim().split(' ')
-      return [key, value]
-    }),
-  )
+/** The pairs of `Upload-Metadata` as text. A key may be `__proto__`. */
+export function parseMetadata(field: string): Readonly<Record<string, string>> {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  const pairs = field.split(',').map((pair) => {
+    const [key = '', value = ''] = pair.trim().split(' ')
+    return [
+      key,
+      decoder.decode(Uint8Array.from(atob(value), (character) => character.charCodeAt(0))),
+    ] as const
+  })
+  return Object.fromEntries(pairs)
 }

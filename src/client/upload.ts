@@ -8,7 +8,7 @@ import type { UploadOptions } from './options.ts'
 import type { Features } from './ports/features.ts'
 import type { Platform } from './ports/platform.ts'
 import type { StoredUpload } from './ports/url-storage.ts'
-import { isOver, isRunning, mayBecome } from './state.ts'
+import { isOver, isRunning } from './state.ts'
 import type { UploadState } from './state.ts'
 import type { Run } from './transfer.ts'
 import { metadataField } from './tus-codec.ts'
@@ -21,12 +21,6 @@ const CREATION_GRACE_MS = 5000
 export interface StartOptions {
   /** Ends the run as soon as the server has this many bytes. @default the end of the source */
   readonly stopAt?: number | undefined
-}
-
-/** One run: everything that comes from it after `stop` is ignored. */
-interface Generation {
-  readonly stop: AbortController
-  readonly creation: AbortController
 }
 
 interface Outcome {
@@ -42,7 +36,10 @@ export class UploadMachine {
   readonly #events = new UploadEmitter()
   readonly #job: Job
   #state: UploadState = 'idle'
-  #generation: Generation | undefined
+  /** Ends the newest run: what comes from it afterwards is ignored. */
+  #stop = new AbortController()
+  /** Ends its creations, which may go on for a while. */
+  #creation = new AbortController()
   /** Settles when the newest run has let go of everything. Never rejects. */
   #settled: Promise<void> = Promise.resolve()
   #outcome: Outcome | undefined
@@ -98,7 +95,8 @@ export class UploadMachine {
    */
   resumeFrom(previous: string | URL | StoredUpload): this {
     if (this.#state !== 'idle') throw new TypeError('resumeFrom() comes before start()')
-    this.#job.previous = previous instanceof URL ? previous.href : previous
+    const isUrl = typeof previous === 'string' || previous instanceof URL
+    this.#job.previous = isUrl ? { url: String(previous) } : previous
     return this
   }
 
@@ -137,11 +135,10 @@ export class UploadMachine {
   async pause(): Promise<void> {
     if (!isRunning(this.#state)) return
     const reason = new TransferError('aborted', 'the upload is paused')
-    const generation = this.#generation
+    const creation = this.#creation
     this.#move('paused')
-    generation?.stop.abort(reason)
-    const stopTimer = this.#platform.clock.after(CREATION_GRACE_MS, () => generation?.creation.abort(reason))
-    await this.#settled.finally(stopTimer)
+    this.#stop.abort(reason)
+    await this.#settled.finally(this.#platform.clock.after(CREATION_GRACE_MS, () => creation.abort(reason)))
   }
 
   /** Goes on after `pause()`; the promise is that of `start()`. */
@@ -155,14 +152,20 @@ export class UploadMachine {
    * @param options.terminate - Deletes it on the server, also when the answer to its creation has not come yet.
    * @throws {TransferError} when it could not be deleted.
    */
-  async cancel({ terminate = false }: { readonly terminate?: boolean } = {}): Promise<void> {
-    const reason = new TransferError('aborted', 'the upload was cancelled')
-    if (!this.#end(reason)) return
+  cancel({ terminate = false }: { readonly terminate?: boolean } = {}): Promise<void> {
+    return this.#cancel(new TransferError('aborted', 'the upload was cancelled'), terminate)
+  }
+
+  async #cancel(reason: unknown, terminate: boolean): Promise<void> {
+    if (isOver(this.#state)) return
     const cleanup = new AbortController()
     const giveUp = (): void => {
-      this.#generation?.creation.abort(reason)
-      cleanup.abort(new TransferError('timeout', 'the upload could not be deleted in time'))
+      this.#creation.abort(reason)
+      cleanup.abort(new TransferError('timeout', 'the upload was not deleted in time'))
     }
+    this.#reason = reason
+    this.#leave('cancelled', reason)?.reject(reason)
+    this.#stop.abort(reason)
     if (!terminate) giveUp()
     const stopTimer = this.#platform.clock.after(CLEANUP_MS, giveUp)
     try {
@@ -176,21 +179,18 @@ export class UploadMachine {
 
   #go(goal: Pick<Run, 'room' | 'isStepwise'>): Promise<UploadResult> {
     if (this.#state === 'cancelled') return Promise.reject(this.#reason)
-    const known = this.#outcome
-    if (known && (isRunning(this.#state) || isOver(this.#state))) return known.promise
-    const outcome = (this.#outcome = known ?? newOutcome())
-    this.#begin(goal)
-    return outcome.promise
+    const { promise } = (this.#outcome ??= newOutcome())
+    if (!isRunning(this.#state) && !isOver(this.#state)) this.#begin(goal)
+    return promise
   }
 
   #begin(goal: Pick<Run, 'room' | 'isStepwise'>): void {
-    const generation = { stop: new AbortController(), creation: new AbortController() }
-    const { signal } = generation.stop
-    const creationSignal = generation.creation.signal
-    this.#generation = generation
-    this.#release?.()
-    this.#release = this.#options.signal && onAbort(this.#options.signal, () => this.#abort())
+    const { signal: caller } = this.#options
+    const { signal } = (this.#stop = new AbortController())
+    const { signal: creationSignal } = (this.#creation = new AbortController())
     this.#move('preparing')
+    this.#release?.()
+    this.#release = caller && onAbort(caller, () => void this.#cancel(caller.reason, false))
     const enter = (state: UploadState): void => {
       if (!signal.aborted) this.#move(state)
     }
@@ -223,27 +223,12 @@ export class UploadMachine {
     return outcome
   }
 
-  /** Makes the upload `cancelled`, unless it is over already. */
-  #end(reason: unknown): boolean {
-    if (isOver(this.#state)) return false
-    this.#reason = reason
-    this.#generation?.stop.abort(reason)
-    this.#leave('cancelled', reason)?.reject(reason)
-    return true
-  }
-
-  #abort(): void {
-    const reason: unknown = this.#options.signal?.reason
-    if (!this.#end(reason)) return
-    this.#generation?.creation.abort(reason)
-    this.#settled = this.#settled.then(() => this.#job.close(true))
-  }
-
+  /** Every arrow that is taken is one of `mayBecome()`: there is only one run at a time, and it ends before the next. */
   #move(state: UploadState, error?: unknown): void {
     const previous = this.#state
-    if (state === previous || !mayBecome(previous, state)) return
     this.#state = state
-    this.#events.emit('state', { state, previous, ...(error !== undefined && { error }) })
+    if (state !== previous)
+      this.#events.emit('state', { state, previous, ...(error !== undefined && { error }) })
   }
 }
 
@@ -258,6 +243,8 @@ function checkOptions(options: UploadOptions, features: Features): void {
   for (const name of ['chunkSizeBytes', 'parallel', 'maxBytesPerSecond', 'replayBufferBytes'] as const) {
     if (!((options[name] ?? 1) >= 1)) throw new RangeError(`${name} must be at least 1`)
   }
+  // One part is what there is without the feature.
+  const wishes = { ...options, parallel: (options.parallel ?? 1) > 1 }
   for (const name of [
     'parallel',
     'checksum',
@@ -266,8 +253,8 @@ function checkOptions(options: UploadOptions, features: Features): void {
     'required',
     'deferLength',
   ] as const) {
-    if (options[name] && !features[name === 'deferLength' ? 'required' : name]) {
-      throw new TypeError(`${name} needs a feature that was left out`)
+    if (wishes[name] && !features[name === 'deferLength' ? 'required' : name]) {
+      throw new TypeError(`${name}: the feature was left out`)
     }
   }
 }

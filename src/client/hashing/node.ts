@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import type { ChecksumAlgorithm, Hashing } from '../ports/platform.ts'
-import { chunksOf } from '../slice-bytes.ts'
+import { chunksOf } from '../slice-chunks.ts'
 import { crc32Bytes } from './crc32.ts'
 
 /** A megabyte takes about a millisecond; sockets and timers get their turn in between. */

@@ -6,10 +6,10 @@ import type { UploadOptions } from '../options.ts'
 import type { Requester } from '../requester.ts'
 import type { Retry } from '../retry.ts'
 import type { Terms } from '../terms.ts'
-import type { Run, Transfer, TransferTask } from '../transfer.ts'
+import type { Part, Run, Transfer, TransferTask } from '../transfer.ts'
 import type { ChecksumAlgorithm, Platform } from './platform.ts'
 import type { Slice, Source } from './source.ts'
-import type { Transport, TransportResponse } from './transport.ts'
+import type { ResponseHead, Transport, TransportResponse } from './transport.ts'
 import type { StoredPart, StoredUpload } from './url-storage.ts'
 
 /**
@@ -22,7 +22,11 @@ export interface Features {
   readonly parallel?: ParallelFeature | undefined
   readonly checksum?: ChecksumFeature | undefined
   readonly maxBytesPerSecond?: RateFeature | undefined
+  /** Sizes that follow the time requests take, and what breaks them. */
+  readonly chunkSizeBytes?: ChunkFeature | undefined
   readonly urlStorage?: MemoryFeature | undefined
+  /** What the user can do about a refusal. */
+  readonly hints?: ((response: ResponseHead, isHtml: boolean) => string | undefined) | undefined
   /** Remembers exchanges for `report()`, which is empty without it. */
   readonly report?: ((transport: Transport, clock: Clock) => ExchangeLog) | undefined
 }
@@ -36,14 +40,17 @@ export interface Task {
   readonly source: Source | undefined
   readonly terms: Terms | undefined
   readonly ledger: Ledger | undefined
+  /** What the caller wants to go on with. */
+  readonly previous: Previous | undefined
   readonly transfers: readonly Transfer[]
   /** Of an upload in parts: the final one, once it is made. */
   readonly url: string | undefined
   readonly isDivided: boolean
   /** The upload is there now. */
-  announce(url: string): void
+  announce(url: string | undefined): void
   warn(message: string, cause?: unknown): void
-  retry(signal: AbortSignal, onWait?: (isWaiting: boolean) => void): Retry
+  /** `state` is where a wait leads back to. @default 'uploading' */
+  retry(run: Pick<Run, 'signal' | 'enter'>, state?: 'preparing' | 'uploading'): Retry
 }
 
 export type NegotiationFeature = (
@@ -63,8 +70,31 @@ export interface ParallelFeature {
   isPossible(capabilities: Capabilities | undefined, source: Source): boolean
   /** The parts of a plan that was stored, as far as it fits, else of a new one; `undefined`: in one piece. */
   parts(sizeBytes: number | undefined, count: number, entry?: StoredUpload): readonly StoredPart[] | undefined
+  place(task: Task): Promise<Place>
   /** Sends the parts, and has them put together when the server has all of them. */
   send(task: TransferTask, run: Run): Promise<void>
+}
+
+export type ChunkFeature = (clock: Clock, origin: string, fixedBytes?: number) => ChunkSize
+
+/** How many bytes go into one request. */
+export interface ChunkSize {
+  readonly limitBytes: number
+  /**
+   * A request with `sentBytes` was refused as too large (413).
+   *
+   * @returns Whether a smaller one is worth a try.
+   */
+  shrink(sentBytes: number): boolean
+  /** There must be an end: a checksum is sent before the content. */
+  limit?(): void
+  /**
+   * Again nothing is left of a request that broke off after `sentBytes`: a proxy may cut what it finds too large. Or
+   * the line was bad for a while: then requests grow again.
+   */
+  ease?(sentBytes: number): void
+  /** A full request was accepted after so long. */
+  took?(sentBytes: number, elapsedMs: number): void
 }
 
 /** Checksums of what requests carry. */
@@ -97,14 +127,29 @@ export type RateFeature = (clock: Clock, bytesPerSecond: number) => Cut
 
 export type Cut = (source: Source, wanted: Wanted) => Promise<Slice>
 
-export interface Wanted {
+interface Wanted {
   readonly start: number
   readonly maxBytes: number
   readonly signal: AbortSignal
 }
 
-/** Remembers where uploads are; `undefined` when this one cannot be found again. */
-export type MemoryFeature = (task: Task, source: Source, signal: AbortSignal) => Promise<Ledger | undefined>
+/** An upload to go on with: its URL, or an entry. */
+export type Previous = { readonly url: string; readonly endpoint?: undefined } | StoredUpload
+
+/** Where an upload goes on. */
+export interface Place {
+  readonly parts: readonly Part[]
+  readonly isDivided: boolean
+  /** The URL was remembered: if it is another upload's, a new one is made instead. */
+  readonly isRemembered: boolean
+}
+
+/** Remembers where uploads are. */
+export interface MemoryFeature {
+  /** @returns `undefined` when this upload cannot be found again. */
+  open(task: Task, source: Source, signal: AbortSignal): Promise<Ledger | undefined>
+  place(task: Task): Promise<Place>
+}
 
 /** The entry of one upload in a storage. Never fails: a broken storage must not break an upload. */
 export interface Ledger {
@@ -121,7 +166,7 @@ export interface Ledger {
   find(): Promise<StoredUpload | undefined>
   /** Goes on with an entry that was found. */
   adopt(entry: StoredUpload): void
-  /** Writes down where the upload stands. */
+  /** Writes down where the upload stands; what is nowhere is removed. */
   save(): Promise<unknown>
   /** An answer may say when the upload expires. */
   heard(transfer: Transfer, response: TransportResponse): Promise<unknown>

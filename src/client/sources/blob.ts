@@ -37,7 +37,7 @@ function traitsOf({
 function refuse(cause: unknown): never {
   const name = cause instanceof Error ? cause.name : ''
   if (/^Not(Readable|Found)Error$/.test(name)) {
-    throw new SourceChanged('the file has changed or is gone since it was picked')
+    throw new SourceChanged('the file has changed since it was picked')
   }
   throw cannotRead(cause)
 }

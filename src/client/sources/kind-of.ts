@@ -6,7 +6,5 @@ export function kindOf(value: unknown): string {
 }
 
 export function notContent(input: unknown): TransferError {
-  return new TransferError('source', `cannot upload ${kindOf(input)}`, {
-    hint: 'Pass a file, a Blob, bytes or a stream of them.',
-  })
+  return new TransferError('source', `cannot upload ${kindOf(input)}, but a file, bytes or a stream of them`)
 }

@@ -1,10 +1,17 @@
-import type { OpenSource } from '../ports/source.ts'
+import type { OpenSource, Source, SourceOptions } from '../ports/source.ts'
 import { blobSource, isBlob } from './blob.ts'
 import { kindOf, notContent } from './kind-of.ts'
 
-/** Opens Blobs and Files, and makes a Blob of text, buffers and their views. */
+/** A source of a Blob or File, or of a Blob made of text, a buffer or a view of one; `undefined` for anything else. */
+export function blobLike(input: unknown, options: SourceOptions): Source | undefined {
+  const isPart = /^(String|ArrayBuffer|DataView|\w+\d\w*Array)$/.test(kindOf(input))
+  if (!isPart && !isBlob(input)) return undefined
+  return blobSource(isBlob(input) ? input : new Blob([input as BlobPart]), options)
+}
+
+/** Opens what needs no buffer. */
 export const openBlob: OpenSource = async (input, options) => {
-  if (isBlob(input)) return blobSource(input, options)
-  if (!/^String|View|.Array/.test(kindOf(input))) throw notContent(input)
-  return blobSource(new Blob([input as BlobPart]), options)
+  const source = blobLike(input, options)
+  if (source) return source
+  throw notContent(input)
 }

@@ -1,38 +1,15 @@
-import { TransferError } from '../errors.ts'
 import type { Source, SourceOptions } from '../ports/source.ts'
 import { blobSource, isBlob } from './blob.ts'
 import { bytesOf, bytesSource } from './bytes.ts'
-import { notContent } from './kind-of.ts'
-import { iteratorFeed, readerFeed, streamSource } from './stream.ts'
-import type { Feed } from './stream.ts'
-
-/** What the kinds of streams are told by. */
-type Streaming = Partial<ReadableStream<unknown>> &
-  Partial<ReadableStreamDefaultReader<unknown>> &
-  Partial<AsyncIterable<unknown>> &
-  Partial<Iterable<unknown>>
+import { openStream } from './open-stream.ts'
 
 /**
- * Opens what holds or yields content itself, on any platform.
+ * Opens what holds or yields content itself. Bytes in memory are not copied.
  *
  * @throws {TransferError} `source` for anything else.
  */
 export function openContent(input: unknown, options: SourceOptions): Source {
   if (isBlob(input)) return blobSource(input, options)
   const bytes = bytesOf(input)
-  if (bytes) return bytesSource(bytes, options)
-  const feed = typeof input === 'object' && input !== null ? feedOf(input) : undefined
-  if (feed) return streamSource(feed, options)
-  throw notContent(input)
-}
-
-function feedOf(input: Streaming): Feed | undefined {
-  if (input.locked) throw new TransferError('source', 'somebody else reads the stream already')
-  // Asked first: not every browser can iterate over a stream.
-  const reader = input.getReader?.() ?? input
-  const iterator = reader === input && (input[Symbol.asyncIterator]?.() ?? input[Symbol.iterator]?.())
-  if (iterator) return iteratorFeed(iterator)
-  return 'read' in reader && 'cancel' in reader
-    ? readerFeed(reader as ReadableStreamDefaultReader<unknown>)
-    : undefined
+  return bytes ? bytesSource(bytes, options) : openStream(input, options)
 }

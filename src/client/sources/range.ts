@@ -18,12 +18,12 @@ export function rangeOf(
   sizeBytes: number = options.sizeBytes ?? Infinity,
 ): Range {
   const { startBytes: start = 0, endBytes: end = sizeBytes, sizeBytes: announced = sizeBytes } = options
-  if (announced !== sizeBytes) {
-    throw new TransferError('source', `the source has ${sizeBytes} bytes instead of ${announced}`)
-  }
-  const isRange = Number.isSafeInteger(start) && start >= 0 && start <= end && end <= sizeBytes
-  if (!isRange || !(Number.isSafeInteger(end) || end === Infinity)) {
-    throw new TransferError('source', `there is no range from byte ${start} to ${end} of ${sizeBytes}`)
+  const areWhole = Number.isSafeInteger(start) && (Number.isSafeInteger(end) || end === Infinity)
+  if (!areWhole || announced !== sizeBytes || start < 0 || start > end || end > sizeBytes) {
+    throw new TransferError(
+      'source',
+      `there is no range ${start} to ${end} of ${announced} in ${sizeBytes} bytes`,
+    )
   }
   return { start, end }
 }
@@ -44,9 +44,7 @@ export function extent(
 }
 
 export function endsBefore(start: number, sizeBytes: number): TransferError {
-  return new TransferError('source', `the source has only ${sizeBytes} bytes, byte ${start} is wanted`, {
-    hint: 'This may be the upload of another file.',
-  })
+  return new TransferError('source', `the source has only ${sizeBytes} bytes, byte ${start} is wanted`)
 }
 
 /** A source of what lies in memory, or can be read as if it did. */

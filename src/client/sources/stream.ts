@@ -1,6 +1,6 @@
 import { abortable } from '../abortable.ts'
 import { SourceNotRewindable, TransferError, isTransferError } from '../errors.ts'
-import type { SliceContent, Source, SourceOptions, SourceTraits } from '../ports/source.ts'
+import type { Source, SourceOptions, SourceTraits } from '../ports/source.ts'
 import { readingFailed } from '../slice-bytes.ts'
 import { bytesOf } from './bytes.ts'
 import { kindOf } from './kind-of.ts'
@@ -37,7 +37,7 @@ export function streamSource(feed: Feed, options: SourceOptions): Source {
   return {
     isRewindable: false,
     traits: feed.traits ?? {},
-    maxSliceBytes: Math.ceil(held.budgetBytes / 2),
+    maxSliceBytes: Math.ceil(held.buffer.sizeBytes / 2),
     get sizeBytes() {
       if (limit < Infinity) return limit - base
       return held.hasEnded ? Math.max(0, held.buffer.end - base) : undefined
@@ -45,14 +45,19 @@ export function streamSource(feed: Feed, options: SourceOptions): Source {
     async slice(start, maxBytes, signal) {
       const first = base + start
       if (first > limit) throw endsBefore(start, limit - base)
-      const target = Math.min(first + Math.min(maxBytes, held.budgetBytes), limit)
+      const target = Math.min(first + Math.min(maxBytes, held.buffer.sizeBytes), limit)
       await held.gather(first, target, signal)
       const { buffer } = held
       if (first < buffer.start) throw new SourceNotRewindable(start, buffer.start - base)
       const end = Math.min(target, buffer.end)
       void held.readAhead()
       const isLast = end === limit || (held.hasEnded && end === buffer.end)
-      return { start, sizeBytes: end - first, isLast, content: contentOf(buffer.views(first, end)) }
+      return {
+        start,
+        sizeBytes: end - first,
+        isLast,
+        content: { kind: 'bytes', bytes: buffer.slice(first, end) },
+      }
     },
     release: (offset) => held.buffer.dropTo(base + offset),
     // Whoever holds a stream cannot know what it was made from.
@@ -63,13 +68,12 @@ export function streamSource(feed: Feed, options: SourceOptions): Source {
 
 /** A stream, and what is held of it. */
 class HeldStream {
-  readonly budgetBytes: number
   readonly #feed: Feed
   readonly #limit: number
   /** The range ends where the stream must end: one more byte is an error. */
   readonly #endsWithRange: boolean
   readonly #read: () => Promise<Uint8Array | undefined>
-  readonly buffer: ReplayBuffer = new ReplayBuffer()
+  readonly buffer: ReplayBuffer
   hasEnded = false
   /** Of the last chunk, what is not held yet. The feed is asked again only when this is used up. */
   #pending: Uint8Array | undefined
@@ -84,7 +88,7 @@ class HeldStream {
     this.#read = encoder(feed)
     this.#limit = end
     this.#endsWithRange = end === options.sizeBytes
-    this.budgetBytes = Math.max(1, options.replayBufferBytes ?? REPLAY_BYTES)
+    this.buffer = new ReplayBuffer(Math.max(1, Math.floor(options.replayBufferBytes ?? REPLAY_BYTES)))
     this.buffer.dropTo(start)
   }
 
@@ -108,7 +112,7 @@ class HeldStream {
     if (this.#isReadingAhead) return
     this.#isReadingAhead = true
     while (!this.#failure && !this.hasEnded) {
-      const target = Math.min(this.buffer.start + this.budgetBytes, this.#limit)
+      const target = Math.min(this.buffer.start + this.buffer.sizeBytes, this.#limit)
       this.#take(target)
       if (this.buffer.end >= target) break
       await this.#pull()
@@ -136,7 +140,6 @@ class HeldStream {
       buffer.append(piece)
       this.#pending = this.#pending.length > piece.length ? this.#pending.subarray(piece.length) : undefined
     }
-    buffer.dropTo(buffer.end - this.budgetBytes)
   }
 
   #checkEnd(first: number): void {
@@ -187,16 +190,5 @@ function encoder(feed: Feed): () => Promise<Uint8Array | undefined> {
     if (bytes && !half) return bytes
     const kind = half ? 'half a character' : kindOf(chunk)
     throw new TransferError('source', `the stream yields neither bytes nor text, but ${kind}`)
-  }
-}
-
-function contentOf(views: readonly Uint8Array<ArrayBuffer>[]): SliceContent {
-  const [bytes = new Uint8Array(0), ...more] = views
-  if (!more.length) return { kind: 'bytes', bytes }
-  return {
-    kind: 'chunks',
-    async *chunks() {
-      yield* views
-    },
   }
 }

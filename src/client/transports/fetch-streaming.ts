@@ -1,6 +1,7 @@
 import type { Slice } from '../ports/source.ts'
 import type { Transport } from '../ports/transport.ts'
-import { bytesOf, chunksOf } from '../slice-bytes.ts'
+import { wholeOf } from '../slice-bytes.ts'
+import { chunksOf } from '../slice-chunks.ts'
 import { fetchTransport as plainTransport } from './fetch.ts'
 import type { FetchBody, FetchTransportOptions } from './fetch.ts'
 
@@ -16,9 +17,8 @@ const GATHERED_BYTES = 16 * 1024 * 1024
 export function fetchTransport(options: FetchTransportOptions = {}): Transport {
   return plainTransport(options, async (slice, signal) => {
     const { content } = slice
-    if (content.kind === 'blob') return { body: content.blob }
     const isLarge = content.kind === 'chunks' && slice.sizeBytes > GATHERED_BYTES
-    return isLarge ? streamed(slice, signal) : { body: await bytesOf(slice, signal) }
+    return isLarge ? streamed(slice, signal) : { body: await wholeOf(slice, signal) }
   })
 }
 

@@ -2,7 +2,7 @@ import { abortable, onAbort } from '../abortable.ts'
 import { TransferError } from '../errors.ts'
 import type { Slice } from '../ports/source.ts'
 import type { ResponseHead, Transport, TransportRequest, TransportResponse } from '../ports/transport.ts'
-import { bytesOf } from '../slice-bytes.ts'
+import { wholeOf } from '../slice-bytes.ts'
 import { noAnswer } from './no-answer.ts'
 
 export interface FetchTransportOptions {
@@ -71,7 +71,7 @@ export function fetchTransport(
 }
 
 async function gathered(slice: Slice, signal: AbortSignal): Promise<FetchBody> {
-  return { body: slice.content.kind === 'blob' ? slice.content.blob : await bytesOf(slice, signal) }
+  return { body: await wholeOf(slice, signal) }
 }
 
 async function receive(response: Response, request: TransportRequest): Promise<TransportResponse> {

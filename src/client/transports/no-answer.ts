@@ -4,6 +4,6 @@ import { TransferError } from '../errors.ts'
 export function noAnswer(url: string, cause?: unknown): TransferError {
   return new TransferError('network', `no answer from ${new URL(url).host}`, {
     cause,
-    hint: 'Is the server running, the network up, and this page allowed by its CORS rules?',
+    hint: 'Is the server up, and does its CORS allow this page?',
   })
 }

@@ -1,7 +1,7 @@
 import type { ClientRequest } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Slice } from '../ports/source.ts'
-import { chunksOf } from '../slice-bytes.ts'
+import { chunksOf } from '../slice-chunks.ts'
 
 /**
  * Bytes per write: progress is known only when a write is done, so a slow line gets small ones, or work would look

@@ -15,30 +15,35 @@ const TEXT_CHARACTERS = 64 * 1024
  * without copying it.
  *
  * The browser follows redirects by itself. Requests with `onData` cannot be sent: answers come as a whole.
+ *
+ * @param bodyOf - Turns a slice into a body. By default slices are Blobs or bytes, as they are where nothing is read
+ *   piece by piece.
  */
-export function xhrTransport({ withCredentials = false }: XhrTransportOptions = {}): Transport {
+export function xhrTransport(
+  { withCredentials = false }: XhrTransportOptions = {},
+  bodyOf: (slice: Slice, signal: AbortSignal) => Body | Promise<Body> = simpleBody,
+): Transport {
   return {
     reportsSent: true,
     async send(request) {
       const { body, signal } = request
       signal.throwIfAborted()
-      return await exchange(request, body && (await contentOf(body, signal)), withCredentials)
+      return await exchange(request, body && (await bodyOf(body, signal)), withCredentials)
     },
     close: async () => undefined,
   }
 }
 
-async function contentOf({ content }: Slice, signal: AbortSignal): Promise<Blob | Uint8Array<ArrayBuffer>> {
-  if (content.kind !== 'chunks') return content.kind === 'blob' ? content.blob : content.bytes
-  const chunks: BlobPart[] = []
-  // Copies: a source may use the memory of a chunk again.
-  for await (const chunk of content.chunks(signal)) chunks.push(new Uint8Array(chunk))
-  return new Blob(chunks)
+type Body = Blob | Uint8Array<ArrayBuffer>
+
+function simpleBody({ content }: Slice): Body {
+  if (content.kind === 'chunks') throw new TypeError('this transport takes Blobs and bytes only')
+  return content.kind === 'blob' ? content.blob : content.bytes
 }
 
 function exchange(
   request: TransportRequest,
-  content: Blob | Uint8Array<ArrayBuffer> | undefined,
+  content: Body | undefined,
   withCredentials: boolean,
 ): Promise<TransportResponse> {
   const { method, url, headers, body, signal } = request

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { chunkSize as makeChunkSize } from '../../../src/client/chunk-size.ts'
-import type { ChunkSize } from '../../../src/client/chunk-size.ts'
+import { adaptiveChunks } from '../../../src/client/chunk-size.ts'
+import type { ChunkSize } from '../../../src/client/ports/features.ts'
 import { fingerprintOf } from '../../../src/client/fingerprint.ts'
 import { nodeHashing } from '../../../src/client/hashing/node.ts'
 import type { SliceContent, Source } from '../../../src/client/ports/source.ts'
@@ -68,11 +68,11 @@ test('the fingerprint of a small file reads it whole, and a stream has none', as
 })
 
 const chunkSize = (chunkSizeBytes?: number): ChunkSize =>
-  makeChunkSize(new FakeClock(), 'https://a', { chunkSizeBytes })
+  adaptiveChunks(new FakeClock(), 'https://a', chunkSizeBytes)
 
 test('without reason there is no limit, and time makes none', () => {
   const chunks = chunkSize()
-  chunks.took(100 * MiB, 60_000)
+  chunks.took?.(100 * MiB, 60_000)
   expect(chunks.limitBytes).toBe(Infinity)
 })
 
@@ -92,31 +92,31 @@ test('a small request that is refused leads below its size at once', () => {
 
 test('what a server turned out to take holds for all uploads to its origin, and is not outgrown', () => {
   const clock = new FakeClock()
-  makeChunkSize(clock, 'https://a', {}).shrink(MiB)
-  const same = makeChunkSize(clock, 'https://a', {})
-  same.took(512 * KiB, 10)
+  adaptiveChunks(clock, 'https://a').shrink(MiB)
+  const same = adaptiveChunks(clock, 'https://a')
+  same.took?.(512 * KiB, 10)
   expect(same.limitBytes).toBe(512 * KiB)
-  expect(makeChunkSize(clock, 'https://b', {}).limitBytes).toBe(Infinity)
+  expect(adaptiveChunks(clock, 'https://b').limitBytes).toBe(Infinity)
 })
 
 test('where there is a limit, a request shall take 5 to 20 s', () => {
   const chunks = chunkSize()
-  chunks.limit()
+  chunks.limit?.()
   expect(chunks.limitBytes).toBe(8 * MiB)
-  chunks.took(8 * MiB, 4000)
+  chunks.took?.(8 * MiB, 4000)
   expect(chunks.limitBytes).toBe(16 * MiB)
-  chunks.took(16 * MiB, 10_000)
+  chunks.took?.(16 * MiB, 10_000)
   expect(chunks.limitBytes).toBe(16 * MiB)
-  chunks.took(16 * MiB, 21_000)
+  chunks.took?.(16 * MiB, 21_000)
   expect(chunks.limitBytes).toBe(8 * MiB)
-  chunks.took(1000, 1)
+  chunks.took?.(1000, 1)
   expect(chunks.limitBytes).toBe(8 * MiB)
 })
 
 test('a size that the caller fixed is not adapted to the time', () => {
   const chunks = chunkSize(MiB)
-  chunks.took(MiB, 1)
-  chunks.took(MiB, 60_000)
+  chunks.took?.(MiB, 1)
+  chunks.took?.(MiB, 60_000)
   expect(chunks.limitBytes).toBe(MiB)
 })
 

@@ -7,6 +7,7 @@ import { nodeHashing } from '../../../src/client/hashing/node.ts'
 import type { UploadOptions } from '../../../src/client/options.ts'
 import type { Connectivity, Platform } from '../../../src/client/ports/platform.ts'
 import type { Source } from '../../../src/client/ports/source.ts'
+import { mayBecome } from '../../../src/client/state.ts'
 import { openContent } from '../../../src/client/sources/open-content.ts'
 import { IterableUpload } from '../../../src/client/event-iterator.ts'
 import { nodePlatform } from '../../../src/client/node.ts'
@@ -47,6 +48,9 @@ export class Rig {
     for (const type of ['progress', 'state', 'url', 'error', 'warning', 'complete'] as const) {
       upload.on(type, (event) => this.events.push({ type, ...event } as UploadEvent))
     }
+    upload.on('state', ({ previous, state }) => {
+      if (!mayBecome(previous, state)) throw new Error(`there is no arrow from ${previous} to ${state}`)
+    })
     return upload
   }
 

@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import { hintFor } from '../../../src/client/hints.ts'
 import type { RequestOptions } from '../../../src/client/options.ts'
 import type { Slice } from '../../../src/client/ports/source.ts'
 import type { Call } from '../../../src/client/requester.ts'
@@ -52,7 +53,7 @@ export function rig(options: RequestOptions = {}, behaviour: Partial<TusBehaviou
     transport,
     report: () => log.list(),
     platform,
-    requester: new Requester({ ...platform, transport: logged }, options),
+    requester: new Requester({ ...platform, transport: logged, features: { hints: hintFor } }, options),
     abort: new AbortController(),
   }
 }
