@@ -6,6 +6,8 @@ import { SMALLEST_CHUNK_BYTES } from './terms.ts'
 /** The first guess when a server refuses a request as too large and there was no limit so far. */
 const FIRST_GUESS_BYTES = 8 * 1024 * 1024
 const LARGEST_BYTES = 64 * 1024 * 1024
+/** A browser hashes a request in one piece, in memory, and the next one meanwhile. */
+const LARGEST_HASHED_BYTES = 16 * 1024 * 1024
 const FAST_MS = 5000
 const SLOW_MS = 20_000
 /** After an ease so many requests must go well before a larger one is tried. */
@@ -27,6 +29,7 @@ export const adaptiveChunks: ChunkFeature = (
 ): ChunkSize => {
   const learned = limitsOf(clock)
   let wantedBytes = fixedBytes ?? Infinity
+  let largestBytes = LARGEST_BYTES
   let streak = 0
   let neededStreak = 1
   const limitBytes = (): number => Math.min(wantedBytes, learned.get(origin) ?? Infinity)
@@ -39,7 +42,10 @@ export const adaptiveChunks: ChunkFeature = (
     get limitBytes() {
       return limitBytes()
     },
-    limit: () => void (wantedBytes = fixedBytes ?? FIRST_GUESS_BYTES),
+    limit() {
+      wantedBytes = fixedBytes ?? FIRST_GUESS_BYTES
+      largestBytes = LARGEST_HASHED_BYTES
+    },
     shrink(sentBytes) {
       const isWorthwhile = sentBytes > SMALLEST_CHUNK_BYTES
       if (isWorthwhile) learned.set(origin, half(sentBytes))
@@ -54,7 +60,7 @@ export const adaptiveChunks: ChunkFeature = (
       const limit = limitBytes()
       if (sentBytes < limit) return
       const isFast = elapsedMs < FAST_MS && ++streak % neededStreak === 0
-      if (isFast) wantedBytes = Math.min(limit * 2, fixedBytes ?? LARGEST_BYTES)
+      if (isFast) wantedBytes = Math.min(limit * 2, fixedBytes ?? largestBytes)
       else if (elapsedMs > SLOW_MS && !fixedBytes) wantedBytes = half(limit)
     },
   }

@@ -9,8 +9,8 @@ import type { Transfer } from './transfer.ts'
 import { expiresAtMsOf } from './tus-answers.ts'
 import { sleep } from './waiting.ts'
 
-/** How often the one who waits for another looks where that one uploads to. */
-const LOOK_MS = 2000
+/** How soon the one who waits for another looks again where that one uploads to: a small upload is over in a moment. */
+const FIRST_LOOK_MS = 10
 /** An expiry that has moved by less is not worth a write to the storage. */
 const EXPIRY_STEP_MS = 5 * 60_000
 
@@ -113,10 +113,10 @@ class StorageLedger implements Ledger {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    for (;;) {
+    for (let delayMs = FIRST_LOOK_MS; ; delayMs *= 1.2) {
       const [newest] = await this.#storage.find(this.#fingerprint)
       this.seenUrl = newest?.url ?? this.seenUrl
-      await sleep(LOOK_MS, { clock: this.#task.platform.clock, signal })
+      await sleep(delayMs, { clock: this.#task.platform.clock, signal })
     }
   }
 

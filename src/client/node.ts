@@ -74,6 +74,9 @@ export function nodePlatform({ transport, platform }: PlatformChoice = {}): Plat
  */
 export class Upload extends IterableUpload {
   constructor(input: unknown, options: UploadOptions & PlatformChoice) {
+    const { endpoint } = options
+    if (endpoint !== undefined && !URL.canParse(endpoint))
+      throw new TypeError(`the endpoint must be an absolute URL, not ${JSON.stringify(endpoint)}`)
     super(nodePlatform(options), input, options)
   }
 }

@@ -338,3 +338,21 @@ test('two runs of one upload at the same time do not fight', async () => {
   expect(new Set(runs.map(({ url }) => url)).size).toBe(1)
   expect(proxy.counts.bodyBytes).toBe(BYTES)
 })
+
+test('two runs begun in the same moment end at one upload', async () => {
+  const { endpoint, proxy, completed } = await scene({ bytesPerSecond: 16 * MIB })
+  const path = await fileOf(bytes)
+  const storage = join(await temporaryDirectory(), 'uploads.json')
+  const run = () => transfer(path, { endpoint, urlStorage: fileUrlStorage(storage) })
+  const [first, second] = await Promise.all([run(), run()])
+  expect(second?.url).toBe(first?.url)
+  expect((await completed(first?.url ?? '')).equals(bytes)).toBe(true)
+  expect(proxy.counts.bodyBytes).toBe(BYTES)
+})
+
+test.each(['', 'files/', 'host.test/files'])(
+  'an endpoint that is no URL is refused at once: %j',
+  (endpoint) => {
+    expect(() => new Upload(Buffer.from('x'), { endpoint })).toThrow(TypeError)
+  },
+)
