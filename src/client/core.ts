@@ -3,10 +3,10 @@
  * byte to the last, with all that keeps them going. Features are added one by one, so that a page loads what it uses:
  *
  * ```ts
- * import { Upload, parallelParts, rememberedUploads, browserHashing, indexedDbUrlStorage } from 'carryon/client/core'
+ * import { Upload, negotiation, parallelParts, rememberedUploads, browserHashing, indexedDbUrlStorage } from 'carryon/client/core'
  *
  * const platform = {
- *   features: { parallel: parallelParts, urlStorage: rememberedUploads },
+ *   features: { required: negotiation, parallel: parallelParts, urlStorage: rememberedUploads },
  *   hashing: browserHashing(),
  *   urlStorage: indexedDbUrlStorage(),
  * }

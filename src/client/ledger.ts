@@ -28,7 +28,7 @@ async function openLedger(task: Task, source: Source, signal: AbortSignal): Prom
     signal.throwIfAborted()
     // Whatever keeps a file from being read would keep it from being sent.
     if (isTransferError(cause)) throw cause
-    task.warn('no fingerprint can be made: the upload is not remembered', cause)
+    task.warn('no fingerprint: the upload is not remembered', cause)
     return undefined
   }
 }

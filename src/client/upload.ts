@@ -244,17 +244,11 @@ function checkOptions(options: UploadOptions, features: Features): void {
     if (!((options[name] ?? 1) >= 1)) throw new RangeError(`${name} must be at least 1`)
   }
   // One part is what there is without the feature.
-  const wishes = { ...options, parallel: (options.parallel ?? 1) > 1 }
-  for (const name of [
-    'parallel',
-    'checksum',
-    'maxBytesPerSecond',
-    'urlStorage',
-    'required',
-    'deferLength',
-  ] as const) {
-    if (wishes[name] && !features[name === 'deferLength' ? 'required' : name]) {
-      throw new TypeError(`${name}: the feature was left out`)
-    }
+  const parallel = (options.parallel ?? 1) > 1
+  // What not every server can is asked for first.
+  const required = parallel || options.checksum || options.deferLength || options.required
+  const wishes = { ...options, parallel, required }
+  for (const name of ['parallel', 'checksum', 'maxBytesPerSecond', 'urlStorage', 'required'] as const) {
+    if (wishes[name] && !features[name]) throw new TypeError(`${name}: the feature was left out`)
   }
 }

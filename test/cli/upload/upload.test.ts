@@ -120,7 +120,7 @@ test('Ctrl-C ends even what waits for somebody to write into a pipe', async () =
 })
 
 test('two processes with the same file do not fight: the second waits and has the same URL', async () => {
-  const content = scene.file('big.bin', 6 * MIB)
+  const content = scene.file('big.bin', 12 * MIB)
   const first = scene.start(['upload', 'big.bin', scene.endpoint, '--limit-rate', '4MiB', '--json'])
   await event(first, ({ event }) => event === 'progress')
   const second = scene.start(['upload', 'big.bin', scene.endpoint, '--json'])
