@@ -58,7 +58,7 @@ class StorageLedger implements Ledger {
       this.#look(looking.signal).catch(() => undefined)
     }
     const take = (): unknown => this.#storage.lock?.(this.#fingerprint, { signal, onWait: waits })
-    const give = await this.#safely('lock', take, signal).finally(() => looking.abort())
+    const give = await this.#safely('lock', take, signal).finally(() => looking.abort(0))
     return async () => {
       await this.#last
       if (typeof give === 'function') await this.#safely('lock', () => give())

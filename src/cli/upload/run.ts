@@ -19,6 +19,7 @@ import { runJob } from './job.ts'
 import { runQueue } from './queue.ts'
 import { RunMemory } from './run-memory.ts'
 import type { UploadConfig } from './settings.ts'
+import { withSmallFiles } from './small-file.ts'
 import { openState, statePath } from './state.ts'
 import type { Transfer } from './transfer.ts'
 import { expectComplete, verifyContent } from './verify.ts'
@@ -105,7 +106,8 @@ interface Parts {
 
 function toolsOf(parts: Parts): JobTools {
   const { config, connection, display } = parts
-  const { platform, request } = connection
+  const { request } = connection
+  const platform = { ...connection.platform, openSource: withSmallFiles(connection.platform.openSource) }
   const server = { platform, options: { ...request, signal: parts.stop } }
   return {
     ...parts,

@@ -61,7 +61,8 @@ export class BodySender {
 
   /** Sends nothing more and lets the source go. */
   stop(): void {
-    this.#stopping.abort()
+    // With a reason of its own: the usual one is an error with a stack, made anew for each request.
+    this.#stopping.abort('stopped')
     this.#wake()
   }
 
