@@ -43,6 +43,23 @@ export function attach(server: AnyServer, handler: Handler): void {
   }
 }
 
+/** The latest response of each connection. */
+const latest = new WeakMap<object, NodeResponse>()
+
+/**
+ * HTTP/1.1 answers in order, so a request that was sent behind another one waits until that one is answered. A HEAD
+ * would otherwise stop the PATCH right before it, of which every byte is here.
+ *
+ * @returns `undefined` when there is nothing to wait for.
+ */
+function answerBefore(request: NodeRequest, response: NodeResponse): Promise<void> | undefined {
+  if ('stream' in request) return undefined
+  const before = latest.get(request.socket)
+  latest.set(request.socket, response)
+  if (before === undefined || before.writableFinished || before.destroyed) return undefined
+  return new Promise((resolve) => void before.once('close', resolve))
+}
+
 async function serve(
   handler: Handler,
   request: NodeRequest,
@@ -52,6 +69,8 @@ async function serve(
 ): Promise<void> {
   // Without a listener a reset connection would end the process.
   response.on('error', () => undefined)
+  const before = answerBefore(request, response)
+  if (before !== undefined) await before
   const outcome = await handler(new NodeExchange(request, response, expectsContinue))
   if (outcome === undefined) return
   if (outcome !== 'not-ours') return writeReply(request, response, outcome)
