@@ -1,4 +1,5 @@
 import { describeError, isExpected, oneLine } from './one-line.ts'
+import { outliveReader } from './reader.ts'
 
 export const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -34,7 +35,7 @@ async function jsonLog(level: LogLevel): Promise<Log> {
 function terminalLog(level: LogLevel): Log {
   const { stdout } = process
   // A terminal that has gone away is no reason to stop.
-  stdout.on('error', () => undefined)
+  outliveReader()
   const colours = stdout.hasColors()
   const writer = (name: Exclude<LogLevel, 'silent'>): Write => {
     if (LOG_LEVELS.indexOf(name) > LOG_LEVELS.indexOf(level)) return () => undefined

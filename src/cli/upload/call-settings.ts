@@ -3,7 +3,7 @@ import { onOff, path, wholeNumber } from '../setting-types.ts'
 import type { SettingsShape } from '../settings.ts'
 import { optionalSetting, setting } from '../settings.ts'
 import type { ConnectionConfig } from './connection-settings.ts'
-import { connectionOf, connectionShape, pairComplaint } from './connection-settings.ts'
+import { connectionOf, connectionShape, checkPair } from './connection-settings.ts'
 
 /** For commands that ask a server something and are done. */
 export interface CallConfig {
@@ -37,10 +37,7 @@ export const callSettings: SettingsShape = shape
 /** Text values of {@link callSettings} to a checked configuration. */
 export const callSchema: z.ZodType<CallConfig> = z
   .object(shape)
-  .superRefine((given, context) => {
-    const message = pairComplaint(given)
-    if (message !== undefined) context.addIssue({ code: 'custom', path: ['key', 'cert'], message })
-  })
+  .superRefine(checkPair)
   .transform((given) => ({
     connection: connectionOf(given),
     retries: given.retries,

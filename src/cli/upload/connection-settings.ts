@@ -114,10 +114,11 @@ export function connectionOf(given: ConnectionGiven): ConnectionConfig {
   return { headers, authCommand, stallTimeoutMs, cacert, cert, key, insecure, proxy, debug }
 }
 
-/** A client certificate is a pair. Empty: no complaint. */
-export function pairComplaint(given: {
-  readonly cert?: unknown
-  readonly key?: unknown
-}): string | undefined {
-  return given.key !== undefined && given.cert === undefined ? 'needs --cert too' : undefined
+/** A client certificate is a pair: for `superRefine`. */
+export function checkPair(
+  given: { readonly cert?: unknown; readonly key?: unknown },
+  context: z.RefinementCtx,
+): void {
+  if (given.key === undefined || given.cert !== undefined) return
+  context.addIssue({ code: 'custom', path: ['key', 'cert'], message: 'needs --cert too' })
 }

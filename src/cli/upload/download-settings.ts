@@ -3,7 +3,7 @@ import { path, wholeNumber } from '../setting-types.ts'
 import type { SettingsShape } from '../settings.ts'
 import { optionalSetting, setting } from '../settings.ts'
 import type { ConnectionConfig } from './connection-settings.ts'
-import { connectionOf, connectionShape, pairComplaint } from './connection-settings.ts'
+import { connectionOf, connectionShape, checkPair } from './connection-settings.ts'
 import type { OutputConfig } from './output-settings.ts'
 import { outputShape } from './output-settings.ts'
 
@@ -40,10 +40,7 @@ export const downloadSettings: SettingsShape = shape
 /** Text values of {@link downloadSettings} to a checked configuration. */
 export const downloadSchema: z.ZodType<DownloadConfig> = z
   .object(shape)
-  .superRefine((given, context) => {
-    const message = pairComplaint(given)
-    if (message !== undefined) context.addIssue({ code: 'custom', path: ['key', 'cert'], message })
-  })
+  .superRefine(checkPair)
   .transform((given) => ({
     connection: connectionOf(given),
     retries: given.retries,

@@ -1,6 +1,5 @@
 import type { UrlStorage } from '../../client/ports/url-storage.ts'
-
-const SMALL_BYTES = 64 * 1024
+import { SMALL_BYTES } from './small-file.ts'
 
 /**
  * What one run remembers of its files.

@@ -3,6 +3,7 @@ import { Upload } from '../../client/node.ts'
 import { systemClock } from '../../core/system-clock.ts'
 import type { ExitCode } from '../cli-error.ts'
 import { describeError } from '../one-line.ts'
+import { outliveReader } from '../reader.ts'
 import { Board } from './board.ts'
 import { conclude } from './conclusion.ts'
 import type { Connection } from './connection.ts'
@@ -34,7 +35,7 @@ export async function runUploads(
 ): Promise<ExitCode> {
   const { stdout, stderr } = process
   // Whoever reads the URLs may have left; the uploads go on.
-  stdout.on('error', () => undefined)
+  outliveReader()
   const connection = openConnection(config.connection, config.maxBytesPerSecond)
   const { items, notes } = await findFiles(paths, config.files)
   const display = await openDisplay(config.output, { stdout, stderr })

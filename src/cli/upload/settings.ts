@@ -5,7 +5,7 @@ import type { SettingsShape } from '../settings.ts'
 import { optionalSetting, setting } from '../settings.ts'
 import { DURATION_RULE, parseDurationMs, parseSizeBytes, SIZE_RULE } from '../units.ts'
 import type { ConnectionConfig } from './connection-settings.ts'
-import { connectionOf, connectionShape, pairComplaint } from './connection-settings.ts'
+import { connectionOf, connectionShape, checkPair } from './connection-settings.ts'
 import type { OutputConfig } from './output-settings.ts'
 import { outputShape } from './output-settings.ts'
 
@@ -200,8 +200,7 @@ export const uploadSchema: z.ZodType<UploadConfig> = z
     const complain = (path: string[], message: string): void =>
       context.addIssue({ code: 'custom', path, message })
     if (given.state !== undefined && !given.resume) complain(['state', 'resume'], 'exclude each other')
-    const pair = pairComplaint(given)
-    if (pair !== undefined) complain(['key', 'cert'], pair)
+    checkPair(given, context)
   })
   .transform((given): UploadConfig => ({
     connection: connectionOf(given),

@@ -5,7 +5,8 @@ import { SourceChanged } from '../../client/errors.ts'
 import type { OpenSource, Source, SourceOptions } from '../../client/ports/source.ts'
 import { bytesSource } from '../../client/sources/bytes.ts'
 
-const SMALL_BYTES = 64 * 1024
+/** A file that is read at once and sent in a moment. */
+export const SMALL_BYTES: number = 64 * 1024
 
 /**
  * Reads small files as a whole when they are opened. Of a thousand of them most of the time went into the six calls

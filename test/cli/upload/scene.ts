@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import { createServer, request as forwardRequest } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
@@ -44,8 +44,7 @@ export function uploadScene(): Scene {
   const started: RunningCommand[] = []
   beforeAll(async () => {
     staged = stagePackage()
-    const plain = join(staged.dir, 'dist', 'cli', 'main.js')
-    bin = existsSync(plain) ? plain : staged.bin
+    bin = staged.bin
     const uploads = join(staged.dir, 'uploads')
     const server = start(bin, ['serve', '--port', '0', '--dir', uploads, '--durability', 'process'])
     endpoint = String((await server.logged('listening'))['url'])

@@ -47,6 +47,15 @@ test('a folder that was interrupted: what was done is not sent a second time', a
   expect(third).not.toContain(before[0])
 })
 
+test('whoever reads the output may leave: the upload goes on', async () => {
+  scene.file('big.bin', 12 * MIB)
+  const command = scene.start(['upload', 'big.bin', scene.endpoint, ...SLOWLY])
+  await event(command, isUnderWay)
+  command.child.stdout?.destroy()
+  expect((await command.finished).code).toBe(0)
+  expect((await scene.carryon('uploads')).stderr).toBe('there is nothing to go on with\n')
+})
+
 test('killed in the middle, the same command goes on where it was', async () => {
   const content = scene.file('big.bin', 12 * MIB)
   const first = scene.start(['upload', 'big.bin', scene.endpoint, ...SLOWLY])
