@@ -1,24 +1,17 @@
+import { allFeatures } from './all-features.ts'
 import * as calls from './calls.ts'
 import type { CallOptions, UploadInfo } from './calls.ts'
 import type { Capabilities } from './capabilities.ts'
-import { checksums } from './checksum.ts'
 import * as downloads from './download.ts'
 import type { DownloadOptions, DownloadProgress, DownloadSink } from './download.ts'
 import type { UploadResult } from './events.ts'
-import { exchangeLog } from './exchange-log.ts'
 import { browserHashing } from './hashing/browser.ts'
-import { rememberedUploads } from './ledger.ts'
-import { hintFor } from './hints.ts'
-import { adaptiveChunks } from './chunk-size.ts'
 import type { UploadOptions } from './options.ts'
-import { negotiation } from './negotiate.ts'
 import { absolute, page } from './page.ts'
 import type { PlatformChoice } from './page.ts'
-import { parallelParts } from './parallel.ts'
 import type { Platform } from './ports/platform.ts'
 import type { Transport } from './ports/transport.ts'
 import type { StoredUpload } from './ports/url-storage.ts'
-import { rateLimit } from './rate-limit.ts'
 import { wholeOf } from './slice-bytes.ts'
 import { openBrowserSource } from './sources/open-browser.ts'
 import * as standalone from './standalone.ts'
@@ -58,16 +51,7 @@ export function browserPlatform({ transport, platform }: PlatformChoice = {}): P
     openSource: openBrowserSource,
     hashing: browserHashing(),
     urlStorage: typeof indexedDB === 'undefined' ? undefined : indexedDbUrlStorage(),
-    features: {
-      required: negotiation,
-      parallel: parallelParts,
-      checksum: checksums,
-      maxBytesPerSecond: rateLimit,
-      chunkSizeBytes: adaptiveChunks,
-      urlStorage: rememberedUploads,
-      report: exchangeLog,
-      hints: hintFor,
-    },
+    features: allFeatures,
   }
   return { ...shared, ...platform, ...(transport && { transport }) }
 }

@@ -1,22 +1,15 @@
+import { allFeatures } from './all-features.ts'
 import * as calls from './calls.ts'
 import type { CallOptions, UploadInfo } from './calls.ts'
 import type { Capabilities } from './capabilities.ts'
-import { checksums } from './checksum.ts'
 import * as downloads from './download.ts'
 import type { DownloadOptions, DownloadProgress, DownloadSink } from './download.ts'
 import type { UploadResult } from './events.ts'
-import { exchangeLog } from './exchange-log.ts'
 import { nodeHashing } from './hashing/node.ts'
-import { rememberedUploads } from './ledger.ts'
-import { negotiation } from './negotiate.ts'
-import { hintFor } from './hints.ts'
-import { adaptiveChunks } from './chunk-size.ts'
 import type { UploadOptions } from './options.ts'
-import { parallelParts } from './parallel.ts'
 import type { Platform } from './ports/platform.ts'
 import type { Transport } from './ports/transport.ts'
 import type { StoredUpload } from './ports/url-storage.ts'
-import { rateLimit } from './rate-limit.ts'
 import { openNodeSource } from './sources/open-node.ts'
 import * as standalone from './standalone.ts'
 import { newId, wakefulClock } from './surroundings.ts'
@@ -53,16 +46,7 @@ export function nodePlatform({ transport, platform }: PlatformChoice = {}): Plat
     hashing: nodeHashing(),
     urlStorage: undefined,
     connectivity: undefined,
-    features: {
-      required: negotiation,
-      parallel: parallelParts,
-      checksum: checksums,
-      maxBytesPerSecond: rateLimit,
-      chunkSizeBytes: adaptiveChunks,
-      urlStorage: rememberedUploads,
-      report: exchangeLog,
-      hints: hintFor,
-    },
+    features: allFeatures,
   }
   return { ...shared, ...platform, ...(transport && { transport }) }
 }

@@ -9,7 +9,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 import { afterEach, expect, test } from 'vitest'
-import { startBrowserWithFonts } from '../client/browser/chromium.ts'
+import { startBrowser } from '../e2e/support/real-browser.ts'
 import { lineTo } from '../client/browser/line.ts'
 
 const cleanups: (() => unknown)[] = []
@@ -127,7 +127,7 @@ async function servePage(): Promise<string> {
 }
 
 test('examples/browser-upload sends a picked file, with a pause', async ({ skip }) => {
-  const started = await startBrowserWithFonts()
+  const started = await startBrowser()
   if (started.kind === 'none') return skip(`Chromium does not start here: ${started.reason}`)
   cleanups.unshift(() => started.close())
   const line = await lineTo(`${await startServer()}/files/`)

@@ -7,9 +7,9 @@ import { afterTest } from '../../e2e/support/after-test.ts'
 import { contentOf, sha256 } from '../../e2e/support/content.ts'
 import type { LocalServer, LocalServerOptions } from '../../e2e/support/local-server.ts'
 import { localServer } from '../../e2e/support/local-server.ts'
-import type { StartedBrowser } from '../../e2e/support/real-browser.ts'
 import { temporaryDirectory } from '../../e2e/support/temporary-directory.ts'
-import { startBrowserWithFonts } from './chromium.ts'
+import type { StartedBrowser } from '../../e2e/support/real-browser.ts'
+import { startBrowser } from '../../e2e/support/real-browser.ts'
 import type { Line } from './line.ts'
 import { lineTo } from './line.ts'
 import type * as inPage from './page.ts'
@@ -39,7 +39,7 @@ export function browserScenes(): (skip: Skip, options?: LocalServerOptions) => P
   let started: StartedBrowser
   let pages: Pages
   beforeAll(async () => {
-    ;[started, pages] = await Promise.all([startBrowserWithFonts(), servePages()])
+    ;[started, pages] = await Promise.all([startBrowser(), servePages()])
   }, 60_000)
   afterAll(async () => {
     pages.close()

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
@@ -22,6 +22,9 @@ export async function startBrowser(): Promise<StartedBrowser> {
   const remove = (): Promise<void> => rm(dir, { recursive: true, force: true, maxRetries: 5 })
   try {
     const executablePath = await unpack(dir)
+    // Its own configuration looks elsewhere; without any font Chromium crashes as soon as a file input is shown.
+    const fonts = `<fontconfig><dir>${dir}/fonts</dir><dir>/usr/share/fonts</dir></fontconfig>`
+    await writeFile(join(dir, 'fonts', 'fonts.conf'), fonts)
     const browser = await launch(executablePath, dir)
     const close = async (): Promise<void> => {
       await browser.close()
