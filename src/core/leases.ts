@@ -89,6 +89,11 @@ export class Leases {
     return this.#writers.isBusy(id)
   }
 
+  /** Whether a request of this process is writing the upload; a chore, which nobody asked for, does not count. */
+  isServing(id: UploadId): boolean {
+    return this.#writers.isServing(id)
+  }
+
   /**
    * Runs `work` as the only writer of an upload, after stopping an older one.
    *

@@ -38,6 +38,11 @@ export class Writers {
     return this.#holders.has(id)
   }
 
+  /** Whether a request is writing, not just a chore being done. */
+  isServing(id: UploadId): boolean {
+    return this.#holders.get(id)?.stop !== undefined
+  }
+
   /**
    * Admits the caller as the only writer.
    *

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { memoryCatalog } from '../../src/catalogs/memory/index.ts'
 import type { Swept } from '../../src/core/operations/expire.ts'
 import type { UploadRecord } from '../../src/core/upload.ts'
 import { memoryStore } from '../../src/stores/memory/index.ts'
@@ -81,6 +82,22 @@ describe('an unfinished upload', () => {
     body.push(bytes(1000).subarray(500))
     body.end()
     expect(await contentOf(one, await appended)).toEqual(bytes(1000))
+  })
+
+  test('stays gone while the reaper is clearing it away', async () => {
+    const seen: string[] = []
+    const inner = memoryCatalog()
+    const catalog = withFaults(inner, {
+      update: async (id, ...rest) => {
+        seen.push(await codeOf(one.engine.look(id)))
+        return inner.update(id, ...rest)
+      },
+    })
+    const one = rig({ catalog, limits: { expireAfterMs: HOUR_MS } })
+    await one.engine.create(creation({ length: 1000 }))
+    await one.clock.advance(HOUR_MS + 1)
+    expect(await swept(one)).toHaveLength(1)
+    expect(seen).toEqual(['ERR_UPLOAD_GONE', 'ERR_UPLOAD_GONE'])
   })
 
   test('does not expire where nothing expires', async () => {

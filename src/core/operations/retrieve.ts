@@ -25,8 +25,9 @@ export async function retrieve(ctx: Context, id: UploadId): Promise<UploadRecord
 export async function look(ctx: Context, id: UploadId): Promise<UploadRecord> {
   const record = await ctx.catalog.get(id)
   if (record === undefined) throw new UploadError('ERR_UPLOAD_NOT_FOUND')
-  // A running append is about to move the time of its upload.
-  const isOverdue = isExpired(record, ctx.clock.nowMs()) && !ctx.leases.isBusy(id)
+  // A running append is about to move the time of its upload. A chore does not: who was told that an upload has
+  // gone must not see it again because the server is just clearing it away.
+  const isOverdue = isExpired(record, ctx.clock.nowMs()) && !ctx.leases.isServing(id)
   if (isGone(record) || isOverdue) throw new UploadError('ERR_UPLOAD_GONE')
   return record
 }
