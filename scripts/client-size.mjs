@@ -14,8 +14,8 @@ const CLIENT = fileURLToPath(new URL('../src/client/', import.meta.url))
  * A ceiling is only ever lowered.
  */
 export const BUNDLES = {
-  core: { goalBytes: 8000, ceilingBytes: 8930, code: `export { Upload } from '${CLIENT}core.ts'` },
-  everything: { goalBytes: 14_000, ceilingBytes: 18_400, code: `export * from '${CLIENT}browser.ts'` },
+  core: { goalBytes: 8000, ceilingBytes: 8000, code: `export { Upload } from '${CLIENT}core.ts'` },
+  everything: { goalBytes: 14_000, ceilingBytes: 15_980, code: `export * from '${CLIENT}browser.ts'` },
 }
 
 /**

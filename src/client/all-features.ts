@@ -6,9 +6,9 @@ import { rememberedUploads } from './ledger.ts'
 import { negotiation } from './negotiate.ts'
 import { parallelParts } from './parallel.ts'
 import type { Features } from './ports/features.ts'
-import { rateLimit } from './rate-limit.ts'
+import { rateLimit } from './rate-bursts.ts'
 
-/** What `carryon/client` can on every platform. */
+/** What `carryon/client` can on every platform, as browsers do it. */
 export const allFeatures: Features = {
   required: negotiation,
   parallel: parallelParts,

@@ -1,25 +1,25 @@
-import { allFeatures } from './all-features.ts'
-import * as calls from './calls.ts'
-import type { CallOptions, UploadInfo } from './calls.ts'
-import type { Capabilities } from './capabilities.ts'
-import * as downloads from './download.ts'
-import type { DownloadOptions, DownloadProgress, DownloadSink } from './download.ts'
-import type { UploadResult } from './events.ts'
-import { browserHashing } from './hashing/browser.ts'
-import type { UploadOptions } from './options.ts'
 import { absolute, page } from './page.ts'
 import type { PlatformChoice } from './page.ts'
+import { IterableUpload } from './event-iterator.ts'
+import { allFeatures } from './all-features.ts'
+import * as standalone from './standalone.ts'
+import * as downloads from './download.ts'
+import type { DownloadOptions, DownloadProgress, DownloadSink } from './download.ts'
+import * as calls from './calls.ts'
+import type { CallOptions, UploadInfo } from './calls.ts'
+import { indexedDbUrlStorage } from './url-storage/indexed-db.ts'
+import { wholeOf } from './slice-bytes.ts'
+import { xhrTransport as plainXhrTransport } from './transports/xhr.ts'
+import type { XhrTransportOptions } from './transports/xhr.ts'
+import { openBrowserSource } from './sources/open-browser.ts'
+import { browserHashing } from './hashing/browser.ts'
+import { fetchTransport } from './transports/fetch.ts'
+import type { Capabilities } from './capabilities.ts'
+import type { UploadResult } from './events.ts'
+import type { UploadOptions } from './options.ts'
 import type { Platform } from './ports/platform.ts'
 import type { Transport } from './ports/transport.ts'
 import type { StoredUpload } from './ports/url-storage.ts'
-import { wholeOf } from './slice-bytes.ts'
-import { openBrowserSource } from './sources/open-browser.ts'
-import * as standalone from './standalone.ts'
-import { fetchTransport } from './transports/fetch.ts'
-import { xhrTransport as plainXhrTransport } from './transports/xhr.ts'
-import type { XhrTransportOptions } from './transports/xhr.ts'
-import { IterableUpload } from './event-iterator.ts'
-import { indexedDbUrlStorage } from './url-storage/indexed-db.ts'
 
 export * from './index.ts'
 export type { PlatformChoice } from './page.ts'
@@ -41,19 +41,18 @@ export function xhrTransport(options: XhrTransportOptions = {}): Transport {
   return { ...xhr, send: (request) => (request.onData ? fetching : xhr).send(request) }
 }
 
-let shared: Platform | undefined
-
 /** What uploads use in a page or worker. */
 export function browserPlatform({ transport, platform }: PlatformChoice = {}): Platform {
-  shared ??= {
+  const { XMLHttpRequest, indexedDB } = globalThis
+  return {
     ...page,
-    transport: typeof XMLHttpRequest === 'undefined' ? fetchTransport() : xhrTransport(),
     openSource: openBrowserSource,
     hashing: browserHashing(),
-    urlStorage: typeof indexedDB === 'undefined' ? undefined : indexedDbUrlStorage(),
+    urlStorage: indexedDB && indexedDbUrlStorage(),
     features: allFeatures,
+    ...platform,
+    transport: transport ?? platform?.transport ?? (XMLHttpRequest ? xhrTransport() : fetchTransport()),
   }
-  return { ...shared, ...platform, ...(transport && { transport }) }
 }
 
 /**
@@ -67,56 +66,51 @@ export class Upload extends IterableUpload {
   }
 }
 
-/** The earlier uploads of this source to this endpoint, newest first. */
-export function findPreviousUploads(
-  input: unknown,
-  options: UploadOptions & PlatformChoice,
-): Promise<readonly StoredUpload[]> {
-  return standalone.findPreviousUploads(browserPlatform(options), input, absolute(options))
+type PageOptions<Options> = Options & PlatformChoice
+
+/** A call as a page makes it: with the browser's platform, unless the options say otherwise. */
+function inPage<Input, Result>(
+  call: (platform: Platform, input: Input, options: UploadOptions) => Result,
+): (input: Input, options?: PageOptions<UploadOptions>) => Result {
+  return (input, options = {}) => call(browserPlatform(options), input, absolute(options))
 }
+
+/** The earlier uploads of this source to this endpoint, newest first. */
+export const findPreviousUploads: (
+  input: unknown,
+  options: PageOptions<UploadOptions>,
+) => Promise<readonly StoredUpload[]> = inPage(standalone.findPreviousUploads)
 
 /** Uploads one part of what `createFinal()` puts together, on this device or another. */
-export function createPartial(
-  input: unknown,
-  options: UploadOptions & PlatformChoice,
-): Promise<UploadResult> {
-  return standalone.createPartial(browserPlatform(options), input, absolute(options))
-}
+export const createPartial: (input: unknown, options: PageOptions<UploadOptions>) => Promise<UploadResult> =
+  inPage(standalone.createPartial)
 
 /** Has the server put finished partial uploads together, in this order. Returns the URL of the final upload. */
-export function createFinal(
+export const createFinal: (
   urls: readonly (string | URL)[],
-  options: UploadOptions & PlatformChoice,
-): Promise<string> {
-  return standalone.createFinal(browserPlatform(options), urls, absolute(options))
-}
+  options: PageOptions<UploadOptions>,
+) => Promise<string> = inPage(standalone.createFinal)
 
 /** Asks a server what it can do. */
-export function serverInfo(
+export const serverInfo: (
   endpoint: string | URL,
-  options: CallOptions & PlatformChoice = {},
-): Promise<Capabilities> {
-  return calls.serverInfo(browserPlatform(options), endpoint, options)
-}
+  options?: PageOptions<CallOptions>,
+) => Promise<Capabilities> = inPage(calls.serverInfo)
 
 /** Asks how much of an upload a server has. An append that is under way may be stopped by it. */
-export function getOffset(
-  url: string | URL,
-  options: CallOptions & PlatformChoice = {},
-): Promise<UploadInfo> {
-  return calls.getOffset(browserPlatform(options), url, options)
-}
+export const getOffset: (url: string | URL, options?: PageOptions<CallOptions>) => Promise<UploadInfo> =
+  inPage(calls.getOffset)
 
 /** Removes an upload from its server. One that is not there any more counts as removed. */
-export function terminate(url: string | URL, options: CallOptions & PlatformChoice = {}): Promise<void> {
-  return calls.terminate(browserPlatform(options), url, options)
-}
+export const terminate: (url: string | URL, options?: PageOptions<CallOptions>) => Promise<void> = inPage(
+  calls.terminate,
+)
 
 /** Downloads a complete upload, and goes on after a broken line where it was. */
 export function download(
   url: string | URL,
   sink: DownloadSink,
-  options: DownloadOptions & PlatformChoice = {},
+  options: PageOptions<DownloadOptions> = {},
 ): Promise<DownloadProgress> {
   return downloads.download(browserPlatform(options), url, { ...options, sink })
 }

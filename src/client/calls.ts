@@ -34,19 +34,28 @@ export interface CallTools {
   readonly signal: AbortSignal
 }
 
+type ServerCall<Answer> = (
+  platform: CallPlatform,
+  url: string | URL,
+  options?: CallOptions,
+) => Promise<Answer>
+
+/** A call of one request, which is repeated until it succeeds or the rules end it. */
+function repeated<Answer>(
+  ask: (requester: Requester, url: string, signal: AbortSignal) => Promise<Answer>,
+): ServerCall<Answer> {
+  return (platform, url, options = {}) => {
+    const { requester, retry, signal } = toolsOf(platform, options)
+    return retry.run(() => ask(requester, `${url}`, signal))
+  }
+}
+
 /**
  * Asks a server what it can do. Always asks; nothing is taken from or put into the cache of uploads.
  *
  * @throws {TransferError} `server` or `protocol` when this is no tus server or it does not say.
  */
-export async function serverInfo(
-  platform: CallPlatform,
-  endpoint: string | URL,
-  options: CallOptions = {},
-): Promise<Capabilities> {
-  const { requester, retry, signal } = toolsOf(platform, options)
-  return await retry.run(() => askCapabilities(requester, String(endpoint), signal))
-}
+export const serverInfo: ServerCall<Capabilities> = repeated(askCapabilities)
 
 /**
  * Asks how much of an upload a server has.
@@ -55,46 +64,32 @@ export async function serverInfo(
  *
  * @throws {TransferError} `server` with 404 or 410 when there is no such upload; `protocol` for an answer without offset.
  */
-export async function getOffset(
-  platform: CallPlatform,
-  url: string | URL,
-  options: CallOptions = {},
-): Promise<UploadInfo> {
-  const { requester, retry, signal } = toolsOf(platform, options)
-  const call = { method: 'HEAD', url: String(url), signal }
-  return await retry.run(async () => {
-    const response = await requester.send(call)
-    const offset = offsetOf(response)
-    const length = lengthOf(response)
-    if (!isSuccess(response) || offset === undefined || offset > (length ?? Infinity)) {
-      throw requester.refusal(call, response, 'the offset cannot be read')
-    }
-    const concat = response.header('Upload-Concat') ?? ''
-    return {
-      url: call.url,
-      offset,
-      length,
-      metadata: metadataOf(response) ?? {},
-      expiresAtMs: expiresAtMsOf(response, requester.clock.nowMs()),
-      isPartial: concat === 'partial',
-      isFinal: concat.startsWith('final'),
-    }
-  })
-}
+export const getOffset: ServerCall<UploadInfo> = repeated(async (requester, url, signal) => {
+  const call = { method: 'HEAD', url, signal }
+  const response = await requester.send(call)
+  const offset = offsetOf(response)
+  const length = lengthOf(response)
+  if (!isSuccess(response) || offset === undefined || offset > (length ?? Infinity)) {
+    throw requester.refusal(call, response, 'no offset')
+  }
+  const concat = response.header('Upload-Concat') ?? ''
+  return {
+    url,
+    offset,
+    length,
+    metadata: metadataOf(response) ?? {},
+    expiresAtMs: expiresAtMsOf(response, requester.clock.nowMs()),
+    isPartial: concat === 'partial',
+    isFinal: concat.startsWith('final'),
+  }
+})
 
 /**
  * Removes an upload from its server. One that is not there any more counts as removed.
  *
  * @throws {TransferError} `server` when the server refuses, or cannot terminate uploads.
  */
-export async function terminate(
-  platform: CallPlatform,
-  url: string | URL,
-  options: CallOptions = {},
-): Promise<void> {
-  const { requester, retry, signal } = toolsOf(platform, options)
-  await retry.run(() => terminateAt(String(url), requester, signal))
-}
+export const terminate: ServerCall<void> = repeated(terminateAt)
 
 export function toolsOf(platform: CallPlatform, options: CallOptions): CallTools {
   const { signal = new AbortController().signal, shouldRetry } = options

@@ -42,21 +42,18 @@ export async function discover(
   const { clock } = requester
   const flights = flightsOf(clock)
   const key = endpoint.replace(/[?#].*/s, '')
-  for (;;) {
-    const known = flights.get(key)
-    if (!known || known.untilMs <= clock.nowMs()) break
+  const known = flights.get(key)
+  if (known && known.untilMs > clock.nowMs()) {
     try {
       return await abortable(known.answer, signal)
     } catch (error) {
       if (signal.aborted || !known.signal.aborted) throw error
+      return await discover(requester, endpoint, signal)
     }
   }
-  const answer = askPatiently(requester, endpoint, signal)
-  const flight = { answer, signal, untilMs: clock.nowMs() + KEPT_MS }
-  flights.set(key, flight)
-  const forget = (): void => {
-    if (flights.get(key) === flight) flights.delete(key)
-  }
+  const answer = askCapabilities(requester, endpoint, signal).catch(silence)
+  flights.set(key, { answer, signal, untilMs: clock.nowMs() + KEPT_MS })
+  const forget = (): unknown => flights.delete(key)
   // Nothing but a real answer is kept.
   answer.then((found) => found ?? forget(), forget)
   return await answer
@@ -75,15 +72,11 @@ export async function askCapabilities(
   // tus 1.0 §Tus-Resumable: not on OPTIONS
   const call = { method: 'OPTIONS', url: endpoint, signal }
   const response = await requester.send(call)
-  const listOf = (name: string): string[] =>
-    response
-      .header(name)
-      ?.split(/[\s,]+/)
-      .filter(Boolean) ?? []
+  const listOf = (name: string): string[] => (response.header(name) ?? '').split(/[\s,]+/).filter(Boolean)
   const versions = listOf('Tus-Version')
   const extensions = new Set(listOf('Tus-Extension'))
   if (!isSuccess(response) || !(versions[0] || extensions.size)) {
-    throw requester.refusal(call, response, 'the server does not say what it can do')
+    throw requester.refusal(call, response, 'no tus server')
   }
   return {
     extensions,
@@ -94,21 +87,9 @@ export async function askCapabilities(
   }
 }
 
-async function askPatiently(
-  requester: Requester,
-  endpoint: string,
-  signal: AbortSignal,
-): Promise<Capabilities | undefined> {
-  try {
-    return await askCapabilities(requester, endpoint, signal)
-  } catch (error) {
-    // A status that may pass says nothing about the server behind it; a page that is no tus server's says enough.
-    if (
-      isTransferError(error) &&
-      (error.code === 'protocol' || (error.code === 'server' && !isRetryable(error)))
-    ) {
-      return undefined
-    }
-    throw error
-  }
+/** A status that may pass says nothing about the server behind it; a page that is no tus server's says enough. */
+function silence(error: unknown): undefined {
+  if (!isTransferError(error)) throw error
+  const isSilent = error.code === 'protocol' || (error.code === 'server' && !isRetryable(error))
+  if (!isSilent) throw error
 }

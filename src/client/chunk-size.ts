@@ -34,9 +34,8 @@ export const adaptiveChunks: ChunkFeature = (
   let neededStreak = 1
   const limitBytes = (): number => Math.min(wantedBytes, learned.get(origin) ?? Infinity)
   const half = (sentBytes: number): number => {
-    const limit = limitBytes()
-    const most = limit < Infinity ? limit / 2 : FIRST_GUESS_BYTES
-    return Math.max(SMALLEST_CHUNK_BYTES, Math.floor(Math.min(sentBytes / 2, most)))
+    const most = Math.min(sentBytes, limitBytes(), 2 * FIRST_GUESS_BYTES)
+    return Math.max(SMALLEST_CHUNK_BYTES, Math.floor(most / 2))
   }
   return {
     get limitBytes() {

@@ -1,4 +1,4 @@
-import type { CallOptions, CallPlatform, CallTools } from './calls.ts'
+import type { CallOptions, CallPlatform } from './calls.ts'
 import { toolsOf } from './calls.ts'
 import { TransferError } from './errors.ts'
 import type { ResponseHead } from './ports/transport.ts'
@@ -29,9 +29,8 @@ export interface DownloadOptions extends CallOptions {
 }
 
 // RFC 9110 §8.8.3: a weak tag allows other bytes under the same tag.
-const STRONG_TAG = /^"[^"]*"$/
-const ERROR_TEXT_CHARACTERS = 1000
-const CONTENT_RANGE = /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/
+const STRONG_TAG = /^".*"$/
+const CONTENT_RANGE = /^bytes (\d*).*\/(\d*)\*?$/
 
 /**
  * Downloads a complete upload, and goes on after a broken line where it was.
@@ -46,132 +45,91 @@ export async function download(
   url: string | URL,
   target: { readonly sink: DownloadSink } & DownloadOptions,
 ): Promise<DownloadProgress> {
-  const tools = toolsOf(platform, target)
-  const running = new Download(tools, String(url), target)
-  await tools.retry.run(() => running.attempt())
-  return running.progress
-}
+  const { requester, retry, signal } = toolsOf(platform, target)
+  const { sink } = target
+  let { startBytes: receivedBytes = 0 } = target
+  let etag = strong(target.etag)
+  let totalBytes: number | undefined
+  const progress = (): DownloadProgress => ({ receivedBytes, totalBytes, etag })
 
-class Download {
-  readonly #tools: CallTools
-  readonly #url: string
-  readonly #target: { readonly sink: DownloadSink } & DownloadOptions
-  #receivedBytes: number
-  #totalBytes: number | undefined
-  #etag: string | undefined
-  /** Bytes at the beginning of this answer that the sink has already. */
-  #skipBytes = 0
-
-  constructor(tools: CallTools, url: string, target: { readonly sink: DownloadSink } & DownloadOptions) {
-    this.#tools = tools
-    this.#url = url
-    this.#target = target
-    this.#receivedBytes = target.startBytes ?? 0
-    this.#etag = strong(target.etag)
+  /** The next attempt begins anew. */
+  const change = (): never => {
+    etag = undefined
+    throw new TransferError('network', 'the content has changed')
   }
-
-  get progress(): DownloadProgress {
-    return { receivedBytes: this.#receivedBytes, totalBytes: this.#totalBytes, etag: this.#etag }
+  /** Looks at what the answer is part of. Returns how many bytes at its beginning the sink has already. */
+  const begin = async (head: ResponseHead): Promise<number> => {
+    const isCoded = head.header('Content-Encoding')
+    const tag = isCoded ? undefined : strong(head.header('ETag'))
+    const isSame = tag && tag === etag
+    if (head.status === 206) {
+      const [first, size] = rangeOf(head)
+      if (first !== receivedBytes) {
+        throw new TransferError('protocol', `the server sent byte ${first} instead of ${receivedBytes}`)
+      }
+      if (tag && !isSame) change()
+      totalBytes = size
+      return 0
+    }
+    // A server without ranges sends everything again.
+    if (receivedBytes && !isSame) {
+      if (!sink.restart) {
+        throw new TransferError('protocol', `the download cannot go on at byte ${receivedBytes}`, {
+          hint: 'Download it again.',
+        })
+      }
+      await sink.restart()
+      receivedBytes = 0
+    }
+    etag = tag
+    totalBytes = isCoded ? undefined : integerOf(head, 'Content-Length')
+    return receivedBytes
   }
 
   /** Asks for what is missing. */
-  async attempt(): Promise<void> {
-    const { requester, signal } = this.#tools
-    const before = this.#receivedBytes
-    let hasBegun = false
+  const attempt = async (): Promise<void> => {
+    let skipBytes: number | undefined
     let text = ''
-    const goesOn = before > 0 && this.#etag !== undefined
+    const goesOn = receivedBytes ? etag : undefined
     const call = {
       method: 'GET',
-      url: this.#url,
-      headers: {
-        Range: goesOn ? `bytes=${before}-` : undefined,
-        'If-Range': goesOn ? this.#etag : undefined,
-      },
+      url: `${url}`,
+      headers: { Range: goesOn && `bytes=${receivedBytes}-`, 'If-Range': goesOn },
       signal,
-      onData: async (chunk: Uint8Array, head: ResponseHead) => {
-        if (isSuccess(head)) {
-          // Looked at before its first byte goes to the sink.
-          if (!hasBegun) await this.#begin(head)
-          hasBegun = true
-          await this.#take(chunk)
-        } else if (text.length < ERROR_TEXT_CHARACTERS) text += new TextDecoder().decode(chunk)
+      async onData(chunk: Uint8Array, head: ResponseHead) {
+        if (!isSuccess(head)) {
+          text ||= new TextDecoder().decode(chunk)
+          return
+        }
+        // Looked at before its first byte goes to the sink.
+        skipBytes ??= await begin(head)
+        const fresh = chunk.subarray(skipBytes)
+        skipBytes -= chunk.length - fresh.length
+        if (!fresh.length) return
+        await sink.write(fresh)
+        receivedBytes += fresh.length
+        retry.refill()
+        target.onProgress?.(progress())
       },
     }
     const response = await requester.send(call)
-    const { status, url } = response
-    if (status === 416 && before > 0) return await this.#beyond(response)
-    if (!isSuccess(response)) {
-      const refused = { status, url, text, header: (name: string) => response.header(name) }
-      throw requester.refusal(call, refused, 'cannot download')
-    }
+    if (response.status === 416 && goesOn) {
+      // The sink has everything already, or more than there is.
+      totalBytes = rangeOf(response)[1]
+      if (totalBytes !== receivedBytes) change()
+    } else if (!isSuccess(response)) throw requester.refusal(call, response, 'cannot download', text)
     // An empty one brings no data.
-    if (!hasBegun) await this.#begin(response)
-    if (this.#receivedBytes === (this.#totalBytes ?? this.#receivedBytes)) return
-    throw new TransferError('network', `the answer ended at byte ${this.#receivedBytes}`)
+    else skipBytes ??= await begin(response)
+    if (receivedBytes !== (totalBytes ?? receivedBytes))
+      throw new TransferError('network', `the answer ended at byte ${receivedBytes}`)
   }
 
-  async #take(chunk: Uint8Array): Promise<void> {
-    const fresh = chunk.subarray(this.#skipBytes)
-    this.#skipBytes -= chunk.length - fresh.length
-    if (!fresh.length) return
-    await this.#target.sink.write(fresh)
-    this.#receivedBytes += fresh.length
-    this.#tools.retry.refill()
-    this.#target.onProgress?.(this.progress)
-  }
-
-  /** Looks at what the answer is part of. */
-  async #begin(head: ResponseHead): Promise<void> {
-    const received = this.#receivedBytes
-    const isCoded = (head.header('Content-Encoding') ?? 'identity') !== 'identity'
-    const etag = isCoded ? undefined : strong(head.header('ETag'))
-    this.#skipBytes = 0
-    if (head.status === 206) {
-      const [first, size] = rangeOf(head)
-      if (first !== received) {
-        throw new TransferError('protocol', `the server sent byte ${first} instead of ${received}`)
-      }
-      if (etag && etag !== this.#etag) this.#changed()
-      this.#totalBytes = size
-      return
-    }
-    // A server without ranges sends everything again.
-    if (etag && etag === this.#etag) this.#skipBytes = received
-    else if (received > 0) await this.#restart()
-    this.#etag = etag
-    this.#totalBytes = isCoded ? undefined : integerOf(head, 'Content-Length')
-  }
-
-  /** 416: the sink has everything already, or more than there is. */
-  async #beyond(head: ResponseHead): Promise<void> {
-    this.#totalBytes = rangeOf(head)[1]
-    if (this.#totalBytes === this.#receivedBytes) return
-    await this.#restart()
-    this.#changed()
-  }
-
-  /** The next attempt begins anew. */
-  #changed(): never {
-    this.#etag = undefined
-    throw new TransferError('network', 'the content has changed on the server')
-  }
-
-  async #restart(): Promise<void> {
-    const { sink } = this.#target
-    if (!sink.restart) {
-      throw new TransferError('protocol', `the download cannot go on at byte ${this.#receivedBytes}`, {
-        hint: 'The content has changed, or has no strong ETag: download it again.',
-      })
-    }
-    await sink.restart()
-    this.#receivedBytes = 0
-    this.#totalBytes = this.#etag = undefined
-  }
+  await retry.run(attempt)
+  return progress()
 }
 
-function strong(etag: string | undefined): string | undefined {
-  return etag && STRONG_TAG.test(etag) ? etag : undefined
+function strong(etag: string = ''): string | undefined {
+  return STRONG_TAG.exec(etag)?.[0]
 }
 
 /** First byte and size of all, as far as they are told. */

@@ -36,24 +36,23 @@ export interface TransferErrorDetails {
   readonly isFinal?: boolean | undefined
 }
 
-/** Why a transfer failed. */
+/** Why a transfer failed. It has the details it was made with. */
 export class TransferError extends Error {
   override readonly name: string = 'TransferError'
-  readonly code: TransferErrorCode
-  readonly hint: string | undefined
+  declare readonly code: TransferErrorCode
+  /** Always there, since most who look at an error look at it first. */
   readonly status: number | undefined
-  readonly body: string | undefined
-  readonly method: string | undefined
-  readonly url: string | undefined
-  readonly requestId: string | undefined
-  readonly retryAfterMs: number | undefined
-  readonly isFinal: boolean | undefined
+  declare readonly hint: string | undefined
+  declare readonly body: string | undefined
+  declare readonly method: string | undefined
+  declare readonly url: string | undefined
+  declare readonly requestId: string | undefined
+  declare readonly retryAfterMs: number | undefined
+  declare readonly isFinal: boolean | undefined
 
   constructor(code: TransferErrorCode, message: string, details: TransferErrorDetails = {}) {
-    const { cause, ...facts } = details
-    super(message, cause === undefined ? undefined : { cause })
-    Object.assign(this, facts)
-    this.code = code
+    super(message, details)
+    Object.assign(this, details, { code })
   }
 }
 
@@ -61,7 +60,7 @@ export class TransferError extends Error {
 export class SourceChanged extends TransferError {
   override readonly name = 'SourceChanged'
 
-  constructor(message: string) {
+  constructor(message: string = 'the source has changed') {
     super('source', message, { hint: 'Start a new upload.' })
   }
 }
@@ -71,8 +70,8 @@ export class SourceNotRewindable extends TransferError {
   override readonly name = 'SourceNotRewindable'
 
   constructor(offset: number, heldFrom: number) {
-    super('source', `the server wants byte ${offset}, the stream is held from byte ${heldFrom} on`, {
-      hint: 'Upload from a file, or allow a larger replay buffer.',
+    super('source', `the server wants byte ${offset}, held from byte ${heldFrom} on`, {
+      hint: 'Allow a larger replay buffer.',
     })
   }
 }

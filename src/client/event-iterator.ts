@@ -18,14 +18,14 @@ export class IterableUpload extends UploadMachine {
 function eventsOf(upload: UploadMachine): AsyncGenerator<UploadEvent, void, undefined> {
   let events: UploadEvent[] = []
   let hasEnded = isOver(upload.state)
-  let wake = (): void => undefined
+  let wake = (): void => {}
   // Not in the generator: that begins only when it is asked for the first event.
   const leaves = TYPES.map((type) => {
     const take = (event: object): void => {
       if (type === 'progress') events = events.filter(({ type }) => type !== 'progress')
       events.push({ type, ...event } as UploadEvent)
-      // `complete` comes after the state of that name.
-      hasEnded ||= type === 'complete' || upload.state === 'failed' || upload.state === 'cancelled'
+      // The event `complete` comes right after the state of that name, before anybody is woken.
+      hasEnded ||= /complete|failed|cancelled/.test(upload.state)
       wake()
     }
     upload.on(type, take)

@@ -30,7 +30,7 @@ export interface ExchangeLog {
 }
 
 const KEPT = 50
-const SECRET = /auth|cookie|token|secret|password|signature|session|credential|key/i
+const SECRET = /auth|cookie|token|secret|pass|sign|session|cred|key/i
 const SHOWN =
   'Location Upload-Offset Upload-Length Upload-Expires Tus-Resumable Retry-After Content-Type Content-Range Date Server Via X-Request-ID'
 

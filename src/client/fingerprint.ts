@@ -20,17 +20,16 @@ export interface FingerprintOptions {
  */
 export async function fingerprintOf(from: FingerprintOptions): Promise<string | undefined> {
   const { options, source, hashing, signal } = from
-  const { endpoint = '', fingerprint, startBytes = 0, endBytes, partial = false } = options
+  const { endpoint, fingerprint, startBytes, endBytes, partial } = options
+  const { sizeBytes = 0, traits } = source
   if (fingerprint) return await fingerprint()
-  const { sizeBytes, traits } = source
-  if (!hashing || !source.isRewindable || sizeBytes === undefined) return undefined
-  const { name, path, modifiedMs } = traits
-  const identity = [String(endpoint), name, path, sizeBytes, modifiedMs, startBytes, endBytes, partial]
+  if (!hashing || !source.isRewindable) return undefined
+  const identity = [`${endpoint}`, traits, sizeBytes, startBytes, endBytes, partial]
   const pieces: BlobPart[] = [JSON.stringify(identity)]
-  const last = sizeBytes - SAMPLE_BYTES
-  const samples = last > 2 * SAMPLE_BYTES ? [0, Math.floor(last / 2), last] : [0]
-  const length = samples.length > 1 ? SAMPLE_BYTES : sizeBytes
-  for (const start of samples) pieces.push(await bytesOf(await source.slice(start, length, signal), signal))
+  const last = Math.max(0, sizeBytes - SAMPLE_BYTES)
+  // Of a small file they overlap, and are all of it.
+  for (const start of [0, Math.floor(last / 2), last])
+    pieces.push(await bytesOf(await source.slice(start, SAMPLE_BYTES, signal), signal))
   const digest = await hashing.sha256(new Uint8Array(await new Blob(pieces).arrayBuffer()))
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -3,7 +3,7 @@ import { SourceChanged, TransferError } from './errors.ts'
 import type { Emit, UploadResult } from './events.ts'
 import type { ExchangeLog } from './exchange-log.ts'
 import type { UploadOptions } from './options.ts'
-import type { Cut, Ledger, Previous } from './ports/features.ts'
+import type { Cut, Ledger, OpenTask, Previous } from './ports/features.ts'
 import type { Platform } from './ports/platform.ts'
 import type { Source } from './ports/source.ts'
 import { progressMeter } from './progress.ts'
@@ -14,55 +14,50 @@ import { plainTerms } from './terms.ts'
 import type { Terms } from './terms.ts'
 import { terminateAt } from './terminate-at.ts'
 import { Transfer } from './transfer.ts'
-import type { LostUpload, Run, TransferTask } from './transfer.ts'
+import type { Run, TransferTask } from './transfer.ts'
 
 /** A server that loses one upload after the other would be sent the file for ever. */
 const MOST_RESTARTS = 3
-const CLEANUP_MS = 10_000
 
 /** The work of one upload over all its runs. Runs follow each other, there is never more than one at a time. */
 export class Job {
-  readonly platform: Platform
-  readonly options: UploadOptions
-  readonly requester: Requester
-  readonly log: ExchangeLog | undefined
-  readonly cut: Cut
+  // Declared only, for each field that is set to nothing would weigh something in a page.
+  declare readonly platform: Platform
+  declare readonly options: UploadOptions
+  declare readonly requester: Requester
+  declare readonly log: ExchangeLog | undefined
+  declare readonly cut: Cut
   readonly #input: unknown
   readonly #emit: Emit
   readonly #meter: ProgressMeter
   /** What the caller wants to go on with. */
-  previous: Previous | undefined
-  url: string | undefined
-  source: Source | undefined
-  terms: Terms | undefined
-  ledger: Ledger | undefined
+  declare previous: Previous | undefined
+  declare url: string | undefined
+  declare source: Source | undefined
+  declare terms: Terms | undefined
+  declare ledger: Ledger | undefined
   transfers: readonly Transfer[] = []
   isDivided = false
   #isOpen = false
   #restarts = 0
 
-  constructor(
-    platform: Platform,
-    given: { readonly input: unknown; readonly options: UploadOptions; readonly emit: Emit },
-  ) {
+  constructor(platform: Platform, options: UploadOptions, input: unknown, emit: Emit) {
     const { clock, transport, features } = platform
-    const { options, emit } = given
     const { maxBytesPerSecond: rate } = options
     this.platform = platform
     this.options = options
-    this.#input = given.input
+    this.#input = input
     this.#emit = emit
     this.log = features.report?.(transport, clock)
-    this.requester = new Requester({ ...platform, transport: this.log?.transport ?? transport }, options)
+    // The log has a transport of its own.
+    this.requester = new Requester({ ...platform, ...this.log }, options)
     this.#meter = progressMeter(
       clock,
       () => this.source?.sizeBytes,
       (progress) => emit('progress', progress),
     )
-    this.cut =
-      (rate ? features.maxBytesPerSecond?.(clock, rate) : undefined) ??
-      ((source, { start, maxBytes, signal }) => source.slice(start, maxBytes, signal))
-    this.previous = options.uploadUrl ? { url: String(options.uploadUrl) } : undefined
+    const limited = rate ? features.maxBytesPerSecond?.(clock, rate) : undefined
+    this.cut = limited ?? ((source, ...place) => source.slice(...place))
   }
 
   /** Bytes the server has confirmed. */
@@ -72,33 +67,47 @@ export class Job {
 
   /** Brings the upload forward, as far as the run goes. */
   async run(run: Run): Promise<UploadResult> {
-    const source = await this.#open()
-    const terms = (this.terms ??= await this.#settle(source, run))
-    const release = await this.ledger?.hold(run.signal, () => run.enter('waiting'))
+    const { parallel, urlStorage } = this.platform.features
+    let release: (() => Promise<void>) | undefined
+    let isComplete = false
     try {
+      await this.#open()
+      this.terms ??= await this.#settle(this as OpenTask, run)
+      const task = this as TransferTask
+      this.ledger ??= await urlStorage?.open(task, run.signal)
+      release = await this.ledger?.hold(run.signal, () => run.enter('waiting'))
       run.enter('preparing')
-      if (!this.transfers[0]) await this.#place()
-      run.enter('uploading')
+      if (!this.transfers[0]) {
+        const url = this.previous?.url
+        const place = await (parallel ?? urlStorage)?.place(task)
+        const { parts, isRemembered } = place ?? { parts: [{ startBytes: 0, url }], isRemembered: false }
+        // Only parts of a plan have ends.
+        this.isDivided = !!parts[0]?.endBytes
+        this.transfers = parts.map((part) => new Transfer(task, part, isRemembered))
+        // A plan of parts is stored before the first byte is sent.
+        if (this.isDivided) await this.ledger?.save()
+        else this.announce(parts[0]?.url)
+      }
       this.#meter.begin()
-      const task: TransferTask = Object.assign(this, { source, terms })
-      if (this.isDivided) await this.platform.features.parallel?.send(task, run)
-      else for (const transfer of this.transfers) await transfer.run(task, run)
-      const isComplete = this.transfers.every(({ isDone }) => isDone)
+      if (this.isDivided) await parallel?.send(task, run)
+      else for (const transfer of this.transfers) await transfer.run(run)
+      isComplete = this.transfers.every(({ isDone }) => isDone)
       if (isComplete && !this.options.keepEntry) await this.ledger?.remove()
       this.#meter.flush()
       return { url: this.url ?? '', bytes: this.offset, isComplete }
     } finally {
       this.#meter.stop()
       await release?.()
+      await this.close(isComplete)
     }
   }
 
   /** Deletes what is on the server. */
   async terminate(signal: AbortSignal): Promise<void> {
-    const retry = new Retry({ ...this.platform, options: { retryBudgetMs: CLEANUP_MS }, signal })
+    const retry = new Retry({ ...this.platform, options: {}, signal })
     const urls = new Set([this.url, ...this.transfers.map(({ url }) => url)])
     await Promise.all(
-      [...urls].map(async (url) => url && (await retry.run(() => terminateAt(url, this.requester, signal)))),
+      [...urls].map(async (url) => url && (await retry.run(() => terminateAt(this.requester, url, signal)))),
     )
     await this.ledger?.remove()
   }
@@ -107,90 +116,59 @@ export class Job {
   async close(isFinal: boolean): Promise<void> {
     if (!this.#isOpen || !(isFinal || this.source?.isRewindable)) return
     this.#isOpen = false
-    await this.source?.close().catch((cause: unknown) => this.warn('the source cannot be closed', cause))
+    await this.source?.close().catch((cause: unknown) => this.warn('cannot close the source', cause))
   }
 
-  announce(url: string | undefined): void {
+  readonly announce = (url: string | undefined): void => {
     if (url && url !== this.url) this.#emit('url', { url })
     this.url = url
   }
 
-  warn(message: string, cause?: unknown): void {
-    this.#emit('warning', { message, cause })
-  }
+  readonly warn = (message: string, cause?: unknown): void => this.#emit('warning', { message, cause })
 
-  retry(
-    { signal, enter }: Pick<Run, 'signal' | 'enter'>,
-    state: 'preparing' | 'uploading' = 'uploading',
-  ): Retry {
-    const { platform, options } = this
-    return new Retry({
-      ...platform,
-      options,
+  readonly retry: TransferTask['retry'] = ({ signal, enter }, state = 'uploading') =>
+    new Retry({
+      ...this.platform,
+      options: this.options,
       signal,
       onWait: (isWaiting) => enter(isWaiting ? 'waiting' : state),
       onRetry: (failure) => this.#emit('error', failure),
     })
-  }
 
-  moved(bytes: number): void {
-    this.#meter.moved(bytes, this.offset)
-  }
+  readonly moved = (bytes: number): void => this.#meter.moved(bytes, this.offset)
 
-  async located({ url }: Transfer): Promise<void> {
+  readonly located: TransferTask['located'] = async ({ url }) => {
     if (!this.isDivided) this.announce(url)
     await this.ledger?.save()
   }
 
-  async lost(lost: LostUpload, signal: AbortSignal): Promise<'restart' | 'fail'> {
+  readonly lost: TransferTask['lost'] = async (lost, signal) => {
     const { onUploadLost, endpoint } = this.options
     const canRestart = this.source?.isRewindable && endpoint && this.#restarts++ < MOST_RESTARTS
-    const verdict = await abortable(
-      onUploadLost ? onUploadLost(lost) : canRestart ? 'restart' : 'fail',
-      signal,
-    )
-    if (verdict === 'restart') this.#meter.restart()
-    return verdict
+    const verdict = await abortable(onUploadLost?.(lost), signal)
+    const restarts = verdict ? verdict === 'restart' : !!canRestart
+    if (restarts) this.#meter.restart()
+    return restarts
   }
 
   /** @throws {SourceChanged} when it is not what it was in the run before. */
-  async #open(): Promise<Source> {
+  async #open(): Promise<void> {
     const before = this.source
-    if (before && this.#isOpen) {
-      await before.verify()
-      return before
-    }
+    if (before && this.#isOpen) return await before.verify()
     const source = await this.platform.openSource(this.#input, this.options)
     const { sizeBytes, traits } = before ?? source
     if (sizeBytes !== source.sizeBytes || traits.modifiedMs !== source.traits.modifiedMs) {
       await source.close()
-      throw new SourceChanged('the source has changed')
+      throw new SourceChanged()
     }
     this.#isOpen = true
-    return (this.source = source)
+    this.source = source
   }
 
-  async #settle(source: Source, run: Run): Promise<Terms> {
-    const { previous, options, platform, requester } = this
-    const { required: negotiate, urlStorage } = platform.features
-    const endpoint = String(options.endpoint ?? previous?.endpoint ?? previous?.url ?? '')
-    if (!endpoint) throw new TransferError('protocol', 'there is no endpoint')
-    const tools = { endpoint, source, requester, retry: this.retry(run, 'preparing'), signal: run.signal }
-    const terms = negotiate ? await negotiate(this, tools) : plainTerms(this, endpoint, source)
-    this.ledger = await urlStorage?.open(this, source, run.signal)
-    return terms
-  }
-
-  /** Where the upload goes on, or what is to be made. */
-  async #place(): Promise<void> {
-    const { parallel, urlStorage } = this.platform.features
-    const url = this.previous?.url
-    const place = await (parallel ?? urlStorage)?.place(this)
-    const { parts = [{ startBytes: 0, url }], isDivided = false, isRemembered = false } = place ?? {}
-    this.isDivided = isDivided
-    this.transfers = parts.map((part) => new Transfer(part, isRemembered))
-    // A plan of parts is stored before the first byte is sent.
-    if (isDivided) await this.ledger?.save()
-    else this.announce(parts[0]?.url)
+  async #settle(task: OpenTask, run: Run): Promise<Terms> {
+    const { previous, options, platform } = task
+    const endpoint = options.endpoint ?? previous?.endpoint ?? previous?.url
+    if (!endpoint) throw new TransferError('protocol', 'no endpoint')
+    return (await platform.features.required?.(task, `${endpoint}`, run)) ?? plainTerms(task, `${endpoint}`)
   }
 }

@@ -11,58 +11,50 @@ import { metadataOf } from './tus-answers.ts'
  * @throws {Unsupported} when the server lacks what is required, or what cannot be done without.
  * @throws {TransferError} `server` when the source is larger than the server takes.
  */
-export const negotiation: NegotiationFeature = async (
-  task,
-  { endpoint, source, requester, retry, signal },
-) => {
-  const { options, platform } = task
-  const { features } = platform
-  const { parallel = 1, checksum, required = [], uploadUrl, partial, deferLength } = options
-  const capabilities = await retry.run(() => discover(requester, endpoint, signal))
+export const negotiation: NegotiationFeature = async (task, endpoint, run) => {
+  const { options, platform, source, requester } = task
+  const { signal } = run
+  const { parallel, checksum: sums } = platform.features
+  const { checksum, required = [] } = options
+  const capabilities = await task.retry(run, 'preparing').run(() => discover(requester, endpoint, signal))
   const has = (extension: string): boolean => !!capabilities?.extensions.has(extension)
   /** Whether a feature is used: wished for and there. What is required and not there ends the upload. */
   const uses = (feature: Feature, isThere: boolean | undefined, wish?: string | false): boolean => {
-    if (!isThere && required.includes(feature)) throw new Unsupported(feature)
-    if (!isThere && wish) task.warn(`goes on without ${wish}, which is not supported here`)
-    return !!(isThere && wish)
+    if (isThere) return wish !== false
+    if (required.includes(feature)) throw new Unsupported(feature)
+    if (wish) task.warn(`goes on without ${wish}`)
+    return false
   }
-  const maxBytes = capabilities?.maxSizeBytes ?? Infinity
-  if ((source.sizeBytes ?? 0) > maxBytes) {
-    throw new TransferError(
-      'server',
-      `${source.sizeBytes} bytes are more than the ${maxBytes} the server takes`,
-      {
-        status: 413,
-      },
-    )
+  const { sizeBytes = 0 } = source
+  const { maxSizeBytes = Infinity } = capabilities ?? {}
+  if (sizeBytes > maxSizeBytes) {
+    const message = `the server takes ${maxSizeBytes} bytes, the source has ${sizeBytes}`
+    throw new TransferError('server', message, { status: 413 })
   }
-  const canDivide = features.parallel?.isPossible(capabilities, source)
-  const divides = uses('parallel', canDivide, parallel > 1 && !partial && !uploadUrl && 'parallel parts')
-  const canHash = features.checksum?.isPossible(capabilities, platform, checksum)
-  const hashes = uses('checksum', canHash, checksum && `${checksum} checksums`)
-  const canTerminate = has('termination')
-  uses('termination', canTerminate)
-  const canDefer = has('creation-defer-length')
-  uses('deferred-length', canDefer)
+  const parts = options.partial || options.uploadUrl ? 1 : (options.parallel ?? 1)
+  const divides = uses('parallel', parallel?.isPossible(capabilities, source), parts > 1 && 'parallel parts')
+  const hashes = uses('checksum', sums?.isPossible(capabilities, platform, checksum), checksum ?? false)
+  const canTerminate = uses('termination', has('termination'))
+  const canDefer = uses('deferred-length', has('creation-defer-length'))
   if (!canDefer && source.sizeBytes === undefined) {
     // A short stream may end within what is held; then its length is known after all.
     await source.slice(0, source.maxSliceBytes ?? 0, signal)
-    if (source.sizeBytes === undefined && capabilities) throw new Unsupported('an upload of unknown length')
+    if (source.sizeBytes === undefined && capabilities) throw new Unsupported('deferred-length')
   }
-  const plain = plainTerms(task, endpoint, source)
+  const plain = plainTerms(task, endpoint)
   if (hashes) plain.chunks.limit?.()
   return {
     ...plain,
-    defersLength: plain.defersLength || (canDefer && !!deferLength),
+    defersLength: plain.defersLength || (canDefer && !!options.deferLength),
     // tus 1.0 leaves the checksum of a creation open: the content then waits for the first PATCH.
     sendsWithCreation: has('creation-with-upload') && !hashes,
     canTerminate,
-    parts: divides ? parallel : 1,
+    parts: divides ? parts : 1,
     checksum: hashes ? checksum : undefined,
     difference(response) {
       const there = metadataOf(response) ?? {}
       const other = Object.entries(plain.metadata).find(([key, ours]) => (there[key] ?? ours) !== ours)
-      return other && `the upload on the server has another ${other[0]}`
+      return other && `the upload has another ${other[0]}`
     },
   }
 }

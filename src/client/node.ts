@@ -10,6 +10,7 @@ import type { UploadOptions } from './options.ts'
 import type { Platform } from './ports/platform.ts'
 import type { Transport } from './ports/transport.ts'
 import type { StoredUpload } from './ports/url-storage.ts'
+import { pacedRate } from './rate-limit.ts'
 import { openNodeSource } from './sources/open-node.ts'
 import * as standalone from './standalone.ts'
 import { newId, wakefulClock } from './surroundings.ts'
@@ -46,7 +47,7 @@ export function nodePlatform({ transport, platform }: PlatformChoice = {}): Plat
     hashing: nodeHashing(),
     urlStorage: undefined,
     connectivity: undefined,
-    features: allFeatures,
+    features: { ...allFeatures, maxBytesPerSecond: pacedRate },
   }
   return { ...shared, ...platform, ...(transport && { transport }) }
 }

@@ -13,7 +13,7 @@ export interface PlatformChoice {
 /** What all uploads in pages and workers have in common. */
 export const page: Pick<Platform, 'clock' | 'random' | 'newId' | 'connectivity'> = {
   clock: wakefulClock,
-  random: () => Math.random(),
+  random: Math.random,
   newId,
   connectivity: {
     get isOnline() {

@@ -3,6 +3,7 @@ import { placeOf } from './place.ts'
 import type { ParallelFeature } from './ports/features.ts'
 import type { StoredPart } from './ports/url-storage.ts'
 import type { Requester } from './requester.ts'
+import type { Terms } from './terms.ts'
 import { terminateAt } from './terminate-at.ts'
 import type { Run, Transfer, TransferTask } from './transfer.ts'
 import { isSuccess, locationOf } from './tus-answers.ts'
@@ -19,19 +20,17 @@ export function planParts(sizeBytes: number, count: number): readonly StoredPart
 
 /** Whether parts cover the source from its first to its last byte: only then the plan is followed. */
 export function covers(parts: readonly StoredPart[], sizeBytes: number | undefined): boolean {
-  let end = 0
-  const isGapless = parts.every(({ startBytes, endBytes }) => {
-    const follows = startBytes === end && endBytes >= end
-    end = endBytes
-    return follows
-  })
-  return isGapless && parts.length > 0 && end === sizeBytes
+  const end = parts.reduce(
+    (end, { startBytes, endBytes }) => (startBytes === end && endBytes >= end ? endBytes : NaN),
+    0,
+  )
+  return parts.length > 0 && end === sizeBytes
 }
 
 /** `parallel` */
 export const parallelParts: ParallelFeature = {
   isPossible: (capabilities, source) =>
-    !!capabilities?.extensions.has('concatenation') && source.isRewindable && source.sizeBytes !== undefined,
+    !!capabilities?.extensions.has('concatenation') && source.isRewindable,
   parts(sizeBytes = 0, wanted, entry) {
     if (covers(entry?.parts ?? [], sizeBytes)) return entry?.parts
     const count = Math.min(wanted, Math.floor(sizeBytes / SMALLEST_PART_BYTES))
@@ -49,31 +48,27 @@ export const parallelParts: ParallelFeature = {
  *
  * @throws What ended the first that failed, after the others have stopped: none of them goes on unseen.
  */
-async function runTogether(task: TransferTask, run: Run): Promise<void> {
+async function runTogether({ transfers, options }: TransferTask, run: Run): Promise<void> {
   const stop = new AbortController()
   const { signal } = stop
   const leave = onAbort(run.signal, () => stop.abort(run.signal.reason))
-  const queue = task.transfers.filter(({ isDone }) => !isDone)
+  const queue = transfers.filter(({ isDone }) => !isDone)
   const working = new Set<Transfer>()
   const work = async (): Promise<void> => {
-    try {
-      for (let next; !signal.aborted && (next = queue.shift());) {
-        const transfer = next
-        // Only when all of them wait, the upload does.
-        const enter: Run['enter'] = (state) => {
-          if (state === 'waiting') working.delete(transfer)
-          else working.add(transfer)
-          run.enter(working.size ? 'uploading' : 'waiting')
-        }
-        await transfer.run(task, { ...run, signal, enter }).finally(() => working.delete(transfer))
-        if (run.room() <= 0) return
-      }
-    } catch (error) {
-      stop.abort(error)
+    const transfer = queue.shift()
+    if (!transfer || signal.aborted) return
+    // Only when all of them wait, the upload does.
+    const enter: Run['enter'] = (state) => {
+      if (state === 'waiting') working.delete(transfer)
+      else working.add(transfer)
+      run.enter(working.size ? 'uploading' : 'waiting')
     }
+    await transfer.run({ ...run, signal, enter }).finally(() => working.delete(transfer))
+    if (run.room() > 0) await work()
   }
-  const atOnce = run.isStepwise ? 1 : (task.options.parallel ?? 1)
-  await Promise.all(queue.slice(0, atOnce).map(work))
+  const atOnce = run.room() < Infinity ? 1 : (options.parallel ?? 1)
+  const halt = (error: unknown): void => stop.abort(error)
+  await Promise.all(queue.slice(0, atOnce).map(() => work().catch(halt)))
   leave()
   signal.throwIfAborted()
 }
@@ -84,8 +79,8 @@ async function join(task: TransferTask, run: Run): Promise<void> {
   const urls = transfers.map(({ url = '' }) => url)
   if (!task.url) {
     try {
-      const retry = task.retry(run)
-      task.announce(await retry.run(() => concatenate(urls, requester, { ...terms, signal: creationSignal })))
+      const final = { ...terms, signal: creationSignal }
+      task.announce(await task.retry(run).run(() => concatenate(urls, requester, final)))
     } catch (error) {
       // A part may have expired meanwhile: the next run looks at each of them again.
       for (const transfer of transfers) transfer.doubt()
@@ -94,7 +89,7 @@ async function join(task: TransferTask, run: Run): Promise<void> {
     await task.ledger?.save()
   }
   // The parts are of no use any more. One that stays is left to the server's expiry.
-  if (terms.canTerminate) await Promise.allSettled(urls.map((url) => terminateAt(url, requester, signal)))
+  if (terms.canTerminate) await Promise.allSettled(urls.map((url) => terminateAt(requester, url, signal)))
 }
 
 /**
@@ -105,16 +100,12 @@ async function join(task: TransferTask, run: Run): Promise<void> {
 export async function concatenate(
   urls: readonly string[],
   requester: Requester,
-  final: {
-    readonly endpoint: string
-    readonly metadata: Readonly<Record<string, string>>
-    readonly signal: AbortSignal
-  },
+  final: Pick<Terms, 'endpoint' | 'metadata'> & { readonly signal: AbortSignal },
 ): Promise<string> {
   const { endpoint: url, metadata, signal } = final
   const headers = { 'Upload-Concat': `final;${urls.join(' ')}`, 'Upload-Metadata': metadataField(metadata) }
   const call = { method: 'POST', url, headers, signal }
   const response = await requester.send(call)
-  if (!isSuccess(response)) throw requester.refusal(call, response, 'cannot put the parts together')
+  if (!isSuccess(response)) throw requester.refusal(call, response, 'cannot concatenate')
   return locationOf(response, url)
 }

@@ -43,7 +43,7 @@ export function progressMeter(
   let sent = 0
   let accepted = 0
   let movedBytes = 0
-  let speed: number | undefined
+  let speed = 0
   let measuredMs = 0
   let emittedMs = -Infinity
   let cancel: (() => void) | undefined
@@ -58,14 +58,14 @@ export function progressMeter(
     // A few milliseconds measure the socket's buffer, not the line.
     if (elapsedMs >= INTERVAL_MS) {
       const rate = (movedBytes * 1000) / elapsedMs
-      speed = rate + ((speed ?? rate) - rate) * Math.exp(-elapsedMs / MEMORY_MS)
+      speed = rate + ((speed || rate) - rate) * Math.exp(-elapsedMs / MEMORY_MS)
       measuredMs = emittedMs
       movedBytes = 0
     }
     const total = totalOf()
-    const left = total === undefined ? NaN : total - sent
+    const left = (total ?? NaN) - sent
     const secondsLeft = left === 0 ? 0 : left > 0 && speed ? left / speed : undefined
-    emit({ sent, accepted, total, bytesPerSecond: speed ?? 0, secondsLeft })
+    emit({ sent, accepted, total, bytesPerSecond: speed, secondsLeft })
   }
   return {
     begin() {
@@ -81,7 +81,9 @@ export function progressMeter(
       if (restMs <= 0) flush()
       else cancel ??= clock.after(restMs, flush)
     },
-    restart: () => void (sent = accepted = 0),
+    restart() {
+      sent = accepted = 0
+    },
     flush,
     stop,
   }

@@ -1,44 +1,33 @@
 import type { Clock } from '../core/ports/clock.ts'
 import type { RateFeature } from './ports/features.ts'
 import type { Slice } from './ports/source.ts'
-import { sleep } from './waiting.ts'
+import { rateLimit } from './rate-bursts.ts'
+import { tokenBucket } from './token-bucket.ts'
+import type { Take } from './token-bucket.ts'
 
 /** How long a paced piece may take: short enough for every watchdog, long enough to need few timers. */
 const PIECE_SECONDS = 0.25
-/** What is sent at once where content cannot be held back while it is on its way. */
-const BURST_SECONDS = 2
 
-/** A bucket of tokens, one a byte. It may go into debt, so that any amount can be taken; takers are served in order. */
+/** Holds slices back to a rate. Those that share it share the rate, and are served in order. */
 export class RateLimit {
-  readonly #clock: Clock
-  readonly #bytesPerSecond: number
-  /** When the debt will be paid. */
-  #freeMs: number
+  readonly #take: Take
+  readonly #pieceBytes: number
 
   constructor(clock: Clock, bytesPerSecond: number) {
-    this.#clock = clock
-    this.#bytesPerSecond = bytesPerSecond
-    this.#freeMs = clock.nowMs()
-  }
-
-  /** Waits until `bytes` may go out. */
-  async take(bytes: number, signal: AbortSignal): Promise<void> {
-    const nowMs = this.#clock.nowMs()
-    const waitMs = this.#freeMs - nowMs
-    this.#freeMs = Math.max(this.#freeMs, nowMs) + (bytes * 1000) / this.#bytesPerSecond
-    if (waitMs > 0) await sleep(waitMs, { clock: this.#clock, signal })
+    this.#take = tokenBucket(clock, bytesPerSecond)
+    this.#pieceBytes = Math.ceil(bytesPerSecond * PIECE_SECONDS)
   }
 
   /**
    * The slice, held back to the rate.
    *
-   * What is read piece by piece is paced piece by piece. A Blob and bytes in memory go to the platform as a whole
-   * (XHR takes nothing else): they wait before they are sent.
+   * What is read piece by piece is paced piece by piece. A Blob and bytes in memory go to the platform as a whole:
+   * they wait before they are sent.
    */
   async pace(slice: Slice, signal: AbortSignal): Promise<Slice> {
     const { content } = slice
     if (content.kind !== 'chunks') {
-      await this.take(slice.sizeBytes, signal)
+      await this.#take(slice.sizeBytes, signal)
       return slice
     }
     return {
@@ -48,26 +37,24 @@ export class RateLimit {
   }
 
   async *#paced(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    const pieceBytes = Math.ceil(this.#bytesPerSecond * PIECE_SECONDS)
     for await (const chunk of chunks) {
-      for (let at = 0; at < chunk.length; at += pieceBytes) {
-        const piece = chunk.subarray(at, at + pieceBytes)
-        await this.take(piece.length, signal)
+      for (let at = 0; at < chunk.length; at += this.#pieceBytes) {
+        const piece = chunk.subarray(at, at + this.#pieceBytes)
+        await this.#take(piece.length, signal)
         yield piece
       }
     }
   }
 }
 
-/** `maxBytesPerSecond` */
-export const rateLimit: RateFeature = (clock, bytesPerSecond) => {
+/** `maxBytesPerSecond`, where files are read while they are sent: these are held back then, and not cut. */
+export const pacedRate: RateFeature = (clock, bytesPerSecond) => {
   const limit = new RateLimit(clock, bytesPerSecond)
-  const burstBytes = Math.ceil(bytesPerSecond * BURST_SECONDS)
-  return async (source, { start, maxBytes, signal }) => {
-    const slice = await source.slice(start, maxBytes, signal)
-    // Only what is read from a file while it is sent can be held back then; other content is sent in small requests.
-    const isPaced = source.isRewindable && slice.content.kind === 'chunks'
-    const fits = isPaced || slice.sizeBytes <= burstBytes
-    return await limit.pace(fits ? slice : await source.slice(start, burstBytes, signal), signal)
+  const inBursts = rateLimit(clock, bytesPerSecond)
+  return async (source, start, maxBytes, signal) => {
+    const slice = source.isRewindable ? await source.slice(start, maxBytes, signal) : undefined
+    return slice?.content.kind === 'chunks'
+      ? await limit.pace(slice, signal)
+      : await inBursts(source, start, maxBytes, signal)
   }
 }

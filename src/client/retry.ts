@@ -11,12 +11,13 @@ const MAX_MS = 30_000
 /** A failure that takes longer than this to come was the machine's sleep: a lid closed for a night is no online time. */
 const LONGEST_ATTEMPT_MS = 2 * 60_000
 
-// 501 and 505 are 5xx too, but say that the server will never do it. A 2xx that makes no sense may be a proxy's.
-const RETRIED = /^(network|timeout|stall|offline|server (4(08|09|23|25|29|60)|5(?!01|05)\d\d)|protocol 2)/
+// By the status, where there is one, else the code. 501 and 505 are 5xx too, but say that the server will never do it.
+// A 2xx that makes no sense may be a proxy's.
+const RETRIED = /network|timeout|stall|offline|^2|4(0[89]|2[359]|60)|5(?!0[15])../
 
 /** Whether the same request may succeed later. */
 export function isRetryable({ code, status, isFinal }: TransferError): boolean {
-  return !isFinal && RETRIED.test(`${code} ${status}`)
+  return !isFinal && RETRIED.test(`${status ?? code}`)
 }
 
 export interface RetryContext extends Pick<Platform, 'clock' | 'connectivity' | 'random'> {
@@ -68,45 +69,29 @@ export class Retry {
    */
   async failed(thrown: unknown): Promise<void> {
     const { options, random, signal, clock, connectivity, onRetry, onWait } = this.#context
+    const { retryBudgetMs = BUDGET_MS, retryBaseMs = BASE_MS, retryMaxMs = MAX_MS, shouldRetry } = options
     signal.throwIfAborted()
     if (!isTransferError(thrown)) throw thrown
-    const { retryBudgetMs = BUDGET_MS, retryBaseMs = BASE_MS, retryMaxMs = MAX_MS, shouldRetry } = options
-    const error = this.#isOffline && thrown.code === 'network' ? offline(thrown) : thrown
-    this.#spend(LONGEST_ATTEMPT_MS)
+    const isOffline = connectivity?.isOnline === false
+    const error =
+      isOffline && thrown.code === 'network'
+        ? new TransferError('offline', 'offline', Object.assign({}, thrown, { cause: thrown }))
+        : thrown
+    const elapsedMs = Math.min(clock.nowMs() - this.#sinceMs, LONGEST_ATTEMPT_MS)
+    if (!isOffline) this.#spentMs += Math.max(0, elapsedMs)
+    // Full jitter: many clients that lost the same server do not come back at the same moment.
+    const jitterMs = random() * Math.min(retryMaxMs, retryBaseMs * 2 ** this.#attempt)
     const attempt = ++this.#attempt
     const { retryAfterMs = 0 } = error
-    // Full jitter: many clients that lost the same server do not come back at the same moment.
-    const jitterMs = random() * Math.min(retryMaxMs, retryBaseMs * 2 ** (attempt - 1))
     const answer = await abortable(shouldRetry?.(error, attempt), signal)
-    const leftMs = retryBudgetMs - this.#spentMs
-    const hasTime = leftMs > 0 && retryAfterMs <= leftMs
+    const hasTime = retryAfterMs < retryBudgetMs - this.#spentMs
     if (!(answer ?? (error.isFinal === false || (hasTime && isRetryable(error))))) throw error
     const delayMs = typeof answer === 'object' ? answer.delayMs : Math.max(retryAfterMs, jitterMs)
+    if (!isOffline) this.#spentMs += delayMs
     onRetry?.({ error, attempt, delayMs })
     onWait?.(true)
-    const isOffline = this.#isOffline
+    await sleep(delayMs, { clock, signal, connectivity: isOffline && connectivity })
+    onWait?.(false)
     this.#sinceMs = clock.nowMs()
-    try {
-      await sleep(delayMs, { clock, signal, connectivity: isOffline && connectivity })
-    } finally {
-      onWait?.(false)
-      if (!isOffline) this.#spend(delayMs)
-      this.#sinceMs = clock.nowMs()
-    }
   }
-
-  get #isOffline(): boolean {
-    return this.#context.connectivity?.isOnline === false
-  }
-
-  /** Counts the time since the last wait. */
-  #spend(mostMs: number): void {
-    const elapsedMs = this.#context.clock.nowMs() - this.#sinceMs
-    if (!this.#isOffline) this.#spentMs += Math.max(0, Math.min(elapsedMs, mostMs))
-  }
-}
-
-function offline(cause: TransferError): TransferError {
-  const { method, url, requestId } = cause
-  return new TransferError('offline', 'this machine is offline', { cause, method, url, requestId })
 }

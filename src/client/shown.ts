@@ -1,4 +1,4 @@
 /** A URL for messages: without user information, and without the query, which may be a signature. */
 export function shownUrl(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:)?\/\/[^/?#]*@/i, '$1//').replace(/[?#].*/s, '?…')
+  return url.replace(/[?#].*/s, '?…').replace(/\/\/[^/]*@/, '//')
 }

@@ -31,20 +31,20 @@ export async function wholeOf(
 /** As `wholeOf()`, in memory. */
 export async function bytesOf(slice: Slice, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   const whole = await wholeOf(slice, signal)
-  if (!('size' in whole)) return whole
-  const buffer = whole.arrayBuffer().catch((error: unknown) => {
+  try {
+    return 'size' in whole ? new Uint8Array(await whole.arrayBuffer()) : whole
+  } catch (error) {
     throw readFailure(error, signal)
-  })
-  return new Uint8Array(await buffer)
+  }
 }
 
 export function readFailure(error: unknown, signal: AbortSignal): unknown {
-  if (signal.aborted) return signal.reason
-  return isTransferError(error) ? error : readingFailed('the source cannot be read', error)
+  return signal.aborted ? signal.reason : readingFailed('cannot read the source', error)
 }
 
+/** What is told already stays as it is. */
 export function readingFailed(what: string, cause: unknown): TransferError {
-  return new TransferError('source', `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, {
-    cause,
-  })
+  if (isTransferError(cause)) return cause
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new TransferError('source', `${what}: ${why}`, { cause })
 }

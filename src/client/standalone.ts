@@ -18,7 +18,7 @@ export async function findPreviousUploads(
   const source = await platform.openSource(input, options)
   try {
     const fingerprint = await fingerprintOf({ options, source, hashing: platform.hashing, signal })
-    return fingerprint === undefined ? [] : await storage.find(fingerprint)
+    return fingerprint ? await storage.find(fingerprint) : []
   } finally {
     await source.close()
   }
@@ -45,8 +45,8 @@ export async function createFinal(
   options: UploadOptions,
 ): Promise<string> {
   const { endpoint, metadata = {} } = options
-  if (!endpoint) throw new TypeError('createFinal() needs an endpoint')
+  if (!endpoint) throw new TypeError('no endpoint')
   const { requester, retry, signal } = toolsOf(platform, options)
-  const final = { endpoint: String(endpoint), metadata, signal }
+  const final = { endpoint: `${endpoint}`, metadata, signal }
   return await retry.run(() => concatenate(urls.map(String), requester, final))
 }

@@ -31,7 +31,8 @@ export function mayBecome(from: UploadState, to: UploadState): boolean {
 
 /** Whether a run is under way: requests may be on the wire, or are waited for. */
 export function isRunning(state: UploadState): boolean {
-  return state === 'preparing' || state === 'uploading' || state === 'waiting'
+  // preparing, uploading, waiting
+  return state.endsWith('ing')
 }
 
 /** Whether nothing leads on from here. */

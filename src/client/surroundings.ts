@@ -5,7 +5,7 @@ import type { Clock } from '../core/ports/clock.ts'
  * does, and a script that awaits its upload must not end in the middle of it.
  */
 export const wakefulClock: Clock = {
-  nowMs: () => Date.now(),
+  nowMs: Date.now,
   after(delayMs, callback) {
     const timer = setTimeout(callback, delayMs)
     return () => clearTimeout(timer)
@@ -14,5 +14,5 @@ export const wakefulClock: Clock = {
 
 /** 128 random bits. Unlike `randomUUID()` it is there on insecure pages too. */
 export function newId(): string {
-  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join('')
+  return crypto.getRandomValues(new Uint32Array(4)).join('-')
 }

@@ -1,6 +1,5 @@
-import type { ChunkFeature, ChunkSize, Task } from './ports/features.ts'
+import type { ChunkFeature, ChunkSize, OpenTask } from './ports/features.ts'
 import type { ChecksumAlgorithm } from './ports/platform.ts'
-import type { Source } from './ports/source.ts'
 import type { ResponseHead } from './ports/transport.ts'
 
 /** What one upload does, after wishes were compared with what the server and the source can do. */
@@ -33,18 +32,16 @@ const plainChunks: ChunkFeature = (_clock, _origin, limitBytes = Infinity) => ({
 })
 
 /** The terms with a server of which nothing is known: only the core of the protocol and creation are used. */
-export function plainTerms({ platform, options }: Task, endpoint: string, source: Source): Terms {
+export function plainTerms({ platform, options, source }: OpenTask, endpoint: string): Terms {
+  const { clock, features } = platform
   const { name, type } = source.traits
   // A part has none: the final upload has all of it.
   const known = options.partial ? {} : { ...(name && { filename: name }), ...(type && { filetype: type }) }
+  const chunks = features.chunkSizeBytes ?? plainChunks
   return {
     endpoint,
     metadata: { ...known, ...options.metadata },
-    chunks: (platform.features.chunkSizeBytes ?? plainChunks)(
-      platform.clock,
-      new URL(endpoint).origin,
-      options.chunkSizeBytes,
-    ),
+    chunks: chunks(clock, new URL(endpoint).origin, options.chunkSizeBytes),
     defersLength: source.sizeBytes === undefined,
   }
 }

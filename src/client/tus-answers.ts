@@ -1,17 +1,22 @@
 import { TransferError } from './errors.ts'
 import type { ResponseHead } from './ports/transport.ts'
 import { shownUrl } from './shown.ts'
-import { integerOf, parseMetadata } from './tus-codec.ts'
+import { integerOf } from './tus-codec.ts'
+
+export { metadataOf } from './tus-codec.ts'
 
 // A slip of a server's clock, or of its operator, must not put an upload to sleep for a year.
 const LONGEST_RETRY_AFTER_MS = 60 * 60 * 1000
 
-export function isSuccess({ status }: ResponseHead): boolean {
+/** The hint for answers of which a tus server would not be the author. */
+export const NO_TUS_SERVER = 'This is no tus server, or CORS hides it.'
+
+export function isSuccess({ status }: Pick<ResponseHead, 'status'>): boolean {
   return status >= 200 && status < 300
 }
 
 /** 404 or 410. */
-export function isGone({ status }: ResponseHead): boolean {
+export function isGone({ status }: { readonly status: number | undefined }): boolean {
   return status === 404 || status === 410
 }
 
@@ -28,16 +33,6 @@ export function lengthOf(response: ResponseHead): number | undefined {
 /** `Upload-Expires` as Unix time in milliseconds. */
 export function expiresAtMsOf(response: ResponseHead, nowMs: number): number | undefined {
   return momentOf(response, 'Upload-Expires', nowMs)
-}
-
-/** `Upload-Metadata`, values as text; `undefined` if missing or malformed. */
-export function metadataOf(response: ResponseHead): Readonly<Record<string, string>> | undefined {
-  const field = response.header('Upload-Metadata')
-  try {
-    return field ? parseMetadata(field) : undefined
-  } catch {
-    return undefined
-  }
 }
 
 /** `Retry-After`, seconds or a date (RFC 9110 §10.2.3), as a delay of at most an hour. */
@@ -59,28 +54,21 @@ export function locationOf(response: ResponseHead, requestUrl: string): string {
   const text = response.header('Location') ?? ''
   // A browser may have been given a relative endpoint; the answer's address is then the absolute one.
   const from = new URL(requestUrl, response.url)
-  const isSecure = from.protocol === 'https:'
   if (text && URL.canParse(text, from)) {
     const to = new URL(text, from)
-    if (isSecure && to.protocol === 'http:' && from.hostname === to.hostname) {
+    // 'http:' < 'https:'
+    if (to.hostname === from.hostname && to.protocol < from.protocol) {
       to.protocol = from.protocol
       to.port = from.port
     }
-    if (to.protocol === 'https:' || (to.protocol === 'http:' && !isSecure)) return to.href
+    if (/^https?:/.test(to.href) && to.protocol >= from.protocol) return to.href
   }
-  const { status } = response
   const url = shownUrl(from.href)
-  throw new TransferError(
-    'protocol',
-    `${url} answered ${status} with an unusable Location "${shownUrl(text)}"`,
-    {
-      status,
-      url,
-      // A server that is not one of tus would be asked for ever.
-      isFinal: response.header('Tus-Resumable') === undefined || undefined,
-      hint: 'Is this a tus server, and does CORS expose Location?',
-    },
-  )
+  // Without a status: it is not tried again, for each time an upload may be made that nobody finds.
+  throw new TransferError('protocol', `${url}: unusable Location "${shownUrl(text)}"`, {
+    url,
+    hint: NO_TUS_SERVER,
+  })
 }
 
 /**
@@ -89,9 +77,11 @@ export function locationOf(response: ResponseHead, requestUrl: string): string {
  * HTTP dates (RFC 9110 §5.6.7) but asctime's, which nobody sends: the parser of servers is large for a browser.
  */
 function momentOf(response: ResponseHead, name: string, nowMs: number): number | undefined {
-  const [atMs = NaN, serverNowMs] = [name, 'Date'].map((name) => {
-    const text = response.header(name) ?? ''
-    return /^[A-Z][a-z]+, .+ GMT$/.test(text) ? Date.parse(text) : NaN
-  })
-  return atMs + nowMs - (serverNowMs || nowMs) || undefined
+  const serverNowMs = dateOf(response, 'Date') || nowMs
+  return dateOf(response, name) + nowMs - serverNowMs || undefined
+}
+
+function dateOf(response: ResponseHead, name: string): number {
+  const text = response.header(name) ?? ''
+  return /,.+GMT$/.test(text) ? Date.parse(text) : NaN
 }

@@ -17,22 +17,16 @@ import { metadataField } from './tus-codec.ts'
 const CLEANUP_MS = 30_000
 /** How long a paused upload waits for the answer to its creation. */
 const CREATION_GRACE_MS = 5000
+/** More than any source has. */
+const MOST_BYTES = 1e15
 
 export interface StartOptions {
   /** Ends the run as soon as the server has this many bytes. @default the end of the source */
   readonly stopAt?: number | undefined
 }
 
-interface Outcome {
-  promise: Promise<UploadResult>
-  resolve: (result: UploadResult) => void
-  reject: (error: unknown) => void
-}
-
 /** One upload, from the first request to the last, over pauses, failures and restarts. */
 export class UploadMachine {
-  readonly #platform: Platform
-  readonly #options: UploadOptions
   readonly #events = new UploadEmitter()
   readonly #job: Job
   #state: UploadState = 'idle'
@@ -42,7 +36,10 @@ export class UploadMachine {
   #creation = new AbortController()
   /** Settles when the newest run has let go of everything. Never rejects. */
   #settled: Promise<void> = Promise.resolve()
-  #outcome: Outcome | undefined
+  /** What `start()` returned, until it is told what became of it. */
+  #outcome: Promise<UploadResult> | undefined
+  #resolve: ((result: UploadResult) => void) | undefined
+  #reject: ((error: unknown) => void) | undefined
   /** Why it was cancelled. */
   #reason: unknown
   /** Nothing listens to the caller's signal any more. */
@@ -54,9 +51,8 @@ export class UploadMachine {
    */
   constructor(platform: Platform, input: unknown, options: UploadOptions) {
     checkOptions(options, platform.features)
-    this.#platform = platform
-    this.#options = { ...options }
-    this.#job = new Job(platform, { input, options: this.#options, emit: this.#events.emit })
+    this.#job = new Job(platform, { ...options }, input, this.#events.emit)
+    if (options.uploadUrl) this.resumeFrom(options.uploadUrl)
   }
 
   get state(): UploadState {
@@ -94,9 +90,9 @@ export class UploadMachine {
    * @param previous - Its URL, or what `findPreviousUploads()` found.
    */
   resumeFrom(previous: string | URL | StoredUpload): this {
-    if (this.#state !== 'idle') throw new TypeError('resumeFrom() comes before start()')
-    const isUrl = typeof previous === 'string' || previous instanceof URL
-    this.#job.previous = isUrl ? { url: String(previous) } : previous
+    if (this.#state !== 'idle') throw new TypeError('already started')
+    const isEntry = typeof previous === 'object' && 'key' in previous
+    this.#job.previous = isEntry ? previous : { url: `${previous}` }
     return this
   }
 
@@ -110,7 +106,7 @@ export class UploadMachine {
    * @throws `signal.reason` when aborted by the caller's signal.
    */
   start({ stopAt = Infinity }: StartOptions = {}): Promise<UploadResult> {
-    return this.#go({ isStepwise: stopAt < Infinity, room: () => stopAt - this.offset })
+    return this.#go(() => stopAt - this.offset)
   }
 
   /**
@@ -119,10 +115,10 @@ export class UploadMachine {
    * @throws as `start()`.
    */
   async uploadChunk(): Promise<{ readonly offset: number; readonly isComplete: boolean }> {
-    if (isRunning(this.#state)) throw new TypeError('the upload is running already')
+    if (isRunning(this.#state)) throw new TypeError('already started')
     const before = this.offset
-    const room = (): number => (this.offset > before ? 0 : Infinity)
-    const { bytes, isComplete } = await this.#go({ isStepwise: true, room })
+    const room = (): number => (this.offset > before ? 0 : MOST_BYTES)
+    const { bytes, isComplete } = await this.#go(room)
     return { offset: bytes, isComplete }
   }
 
@@ -134,11 +130,12 @@ export class UploadMachine {
    */
   async pause(): Promise<void> {
     if (!isRunning(this.#state)) return
-    const reason = new TransferError('aborted', 'the upload is paused')
+    const reason = new TransferError('aborted', 'paused')
     const creation = this.#creation
+    const { clock } = this.#job.platform
     this.#move('paused')
     this.#stop.abort(reason)
-    await this.#settled.finally(this.#platform.clock.after(CREATION_GRACE_MS, () => creation.abort(reason)))
+    await this.#settled.finally(clock.after(CREATION_GRACE_MS, () => creation.abort(reason)))
   }
 
   /** Goes on after `pause()`; the promise is that of `start()`. */
@@ -153,7 +150,7 @@ export class UploadMachine {
    * @throws {TransferError} when it could not be deleted.
    */
   cancel({ terminate = false }: { readonly terminate?: boolean } = {}): Promise<void> {
-    return this.#cancel(new TransferError('aborted', 'the upload was cancelled'), terminate)
+    return this.#cancel(new TransferError('aborted', 'cancelled'), terminate)
   }
 
   async #cancel(reason: unknown, terminate: boolean): Promise<void> {
@@ -161,13 +158,13 @@ export class UploadMachine {
     const cleanup = new AbortController()
     const giveUp = (): void => {
       this.#creation.abort(reason)
-      cleanup.abort(new TransferError('timeout', 'the upload was not deleted in time'))
+      cleanup.abort(new TransferError('timeout', 'not deleted in time'))
     }
     this.#reason = reason
-    this.#leave('cancelled', reason)?.reject(reason)
+    this.#leave('cancelled', reason)
     this.#stop.abort(reason)
     if (!terminate) giveUp()
-    const stopTimer = this.#platform.clock.after(CLEANUP_MS, giveUp)
+    const stopTimer = this.#job.platform.clock.after(CLEANUP_MS, giveUp)
     try {
       await this.#settled
       if (terminate) await this.#job.terminate(cleanup.signal)
@@ -177,15 +174,18 @@ export class UploadMachine {
     }
   }
 
-  #go(goal: Pick<Run, 'room' | 'isStepwise'>): Promise<UploadResult> {
+  #go(room: Run['room']): Promise<UploadResult> {
     if (this.#state === 'cancelled') return Promise.reject(this.#reason)
-    const { promise } = (this.#outcome ??= newOutcome())
-    if (!isRunning(this.#state) && !isOver(this.#state)) this.#begin(goal)
-    return promise
+    const outcome = (this.#outcome ??= new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    }))
+    if (!isRunning(this.#state) && !isOver(this.#state)) this.#begin(room)
+    return outcome
   }
 
-  #begin(goal: Pick<Run, 'room' | 'isStepwise'>): void {
-    const { signal: caller } = this.#options
+  #begin(room: Run['room']): void {
+    const { signal: caller } = this.#job.options
     const { signal } = (this.#stop = new AbortController())
     const { signal: creationSignal } = (this.#creation = new AbortController())
     this.#move('preparing')
@@ -195,7 +195,7 @@ export class UploadMachine {
       if (!signal.aborted) this.#move(state)
     }
     // A run that is still letting go must not meet the next one at the source or at the server.
-    this.#settled = this.#settled.then(() => this.#execute({ ...goal, signal, creationSignal, enter }))
+    this.#settled = this.#settled.then(() => this.#execute({ room, signal, creationSignal, enter }))
   }
 
   async #execute(run: Run): Promise<void> {
@@ -204,42 +204,33 @@ export class UploadMachine {
     try {
       const result = await this.#job.run(run)
       const { isComplete } = result
-      await this.#job.close(isComplete)
       if (signal.aborted) return
-      this.#leave(isComplete ? 'complete' : 'paused')?.resolve(result)
+      this.#leave(isComplete ? 'complete' : 'paused', undefined, result)
       if (isComplete) this.#events.emit('complete', result)
     } catch (error) {
-      await this.#job.close(false)
-      if (!signal.aborted) this.#leave('failed', error)?.reject(error)
+      if (!signal.aborted) this.#leave('failed', error)
     }
   }
 
-  /** A run is over, or there will be none. What is to be told so is returned. */
-  #leave(state: UploadState, error?: unknown): Outcome | undefined {
-    const outcome = this.#outcome
+  /** A run is over, or there will be none. */
+  #leave(state: UploadState, error?: unknown, result?: UploadResult): void {
     if (state !== 'complete') this.#outcome = undefined
     this.#release?.()
     this.#move(state, error)
-    return outcome
+    if (result) this.#resolve?.(result)
+    else this.#reject?.(error)
   }
 
   /** Every arrow that is taken is one of `mayBecome()`: there is only one run at a time, and it ends before the next. */
   #move(state: UploadState, error?: unknown): void {
     const previous = this.#state
     this.#state = state
-    if (state !== previous)
-      this.#events.emit('state', { state, previous, ...(error !== undefined && { error }) })
+    if (state !== previous) this.#events.emit('state', { state, previous, error })
   }
 }
 
-function newOutcome(): Outcome {
-  const outcome: Partial<Outcome> = {}
-  const promise = new Promise<UploadResult>((resolve, reject) => Object.assign(outcome, { resolve, reject }))
-  return Object.assign(outcome as Outcome, { promise })
-}
-
 function checkOptions(options: UploadOptions, features: Features): void {
-  metadataField(options.metadata ?? {})
+  metadataField(options.metadata)
   for (const name of ['chunkSizeBytes', 'parallel', 'maxBytesPerSecond', 'replayBufferBytes'] as const) {
     if (!((options[name] ?? 1) >= 1)) throw new RangeError(`${name} must be at least 1`)
   }
@@ -249,6 +240,6 @@ function checkOptions(options: UploadOptions, features: Features): void {
   const required = parallel || options.checksum || options.deferLength || options.required
   const wishes = { ...options, parallel, required }
   for (const name of ['parallel', 'checksum', 'maxBytesPerSecond', 'urlStorage', 'required'] as const) {
-    if (wishes[name] && !features[name]) throw new TypeError(`${name}: the feature was left out`)
+    if (wishes[name] && !features[name]) throw new TypeError(`${name}: no such feature`)
   }
 }

@@ -19,12 +19,12 @@ export function after(clock: Clock, delayMs: number, callback: () => void): () =
 
 /** @throws `signal.reason` when aborted. */
 export async function sleep(delayMs: number, { clock, signal, connectivity }: Wait): Promise<void> {
-  let wake = (): void => undefined
-  const over = new Promise<void>((resolve) => (wake = resolve))
-  const cancel = after(clock, delayMs, wake)
-  const leave = connectivity ? connectivity.onOnline(wake) : undefined
+  const leaves: (() => void)[] = []
+  const over = new Promise<void>((wake) => {
+    leaves.push(after(clock, delayMs, wake))
+    if (connectivity) leaves.push(connectivity.onOnline(wake))
+  })
   await abortable(over, signal).finally(() => {
-    cancel()
-    leave?.()
+    for (const leave of leaves) leave()
   })
 }

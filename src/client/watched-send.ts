@@ -10,13 +10,12 @@ export interface SendTools {
   readonly clock: Clock
 }
 
-const STALL_MS = 30_000
-const RESPONSE_MS = 60_000
 // Slower than this a body whose progress cannot be seen is given up: about 128 kbit/s.
 const BLIND_BYTES_PER_MS = 16
 
 /**
  * Sends a request, and gives it up when it moves no byte or is not answered: a half-dead line is waited for forever.
+ * Whatever the end, the transport's signal is aborted then: nothing of the request goes on.
  *
  * @throws {TransferError} `stall` or `timeout`, or what the transport throws.
  * @throws `request.signal.reason` when aborted, and what `onData` throws, as it is.
@@ -24,27 +23,26 @@ const BLIND_BYTES_PER_MS = 16
 export async function watchedSend(
   request: TransportRequest,
   { transport, clock }: SendTools,
-  { stallTimeoutMs = STALL_MS, responseTimeoutMs = RESPONSE_MS }: RequestOptions,
+  { stallTimeoutMs = 30_000, responseTimeoutMs = 60_000 }: RequestOptions,
 ): Promise<TransportResponse> {
-  const { body, onData } = request
+  const { onData } = request
   const inner = new AbortController()
   const { signal } = inner
   const leave = onAbort(request.signal, () => inner.abort(request.signal.reason))
-  const bytes = body?.sizeBytes ?? 0
+  const bytes = request.body?.sizeBytes ?? 0
   let sentBytes = 0
-  let isOver = false
-  let hold = (): void => undefined
+  let hold = (): void => {}
+  /** Waits anew: for a byte to move, or for the answer. */
   const watch = (code: 'stall' | 'timeout', limitMs: number): void => {
     hold()
-    const what = code === 'stall' ? 'byte moved' : 'answer'
-    const give = (): void =>
-      inner.abort(new TransferError(code, `no ${what} for ${Math.round(limitMs / 1000)} s`))
+    const give = (): void => inner.abort(new TransferError(code, `${code} after ${limitMs} ms`))
     // A consumer may come back from its work when the request is over.
-    if (!isOver) hold = after(clock, limitMs, give)
+    if (!signal.aborted) hold = after(clock, limitMs, give)
   }
   const blindMs = transport.reportsSent ? 0 : responseTimeoutMs + bytes / BLIND_BYTES_PER_MS
-  if (bytes) watch('stall', stallTimeoutMs + blindMs)
-  else watch('timeout', responseTimeoutMs)
+  const watchSending = (): void =>
+    sentBytes < bytes ? watch('stall', stallTimeoutMs + blindMs) : watch('timeout', responseTimeoutMs)
+  watchSending()
   try {
     return await transport.send({
       ...request,
@@ -54,8 +52,7 @@ export async function watchedSend(
         // The same number again is no movement.
         if (count <= sentBytes) return
         sentBytes = count
-        if (count < bytes) watch('stall', stallTimeoutMs)
-        else watch('timeout', responseTimeoutMs)
+        watchSending()
       },
       onData:
         onData &&
@@ -75,7 +72,7 @@ export async function watchedSend(
   } catch (error) {
     throw signal.aborted ? signal.reason : error
   } finally {
-    isOver = true
+    inner.abort()
     hold()
     leave()
   }

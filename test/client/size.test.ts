@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { BUNDLES, measure } from '../../scripts/client-size.mjs'
 
 const FEATURES =
-  /\/(parallel|ledger|checksum|negotiate|rate-limit|download|exchange-log|hints|sources\/stream|url-storage\/.*|hashing\/.*)\.ts$/
+  /\/(parallel|ledger|checksum|negotiate|rate-bursts|download|exchange-log|hints|sources\/stream|url-storage\/.*|hashing\/.*)\.ts$/
 
 test.each(Object.entries(BUNDLES))('%s is no larger than it may be in a page', async (_, bundle) => {
   const { gzipBytes, imports, modules } = await measure(bundle.code)
@@ -10,6 +10,12 @@ test.each(Object.entries(BUNDLES))('%s is no larger than it may be in a page', a
   expect(imports).toEqual([])
   const others = [...modules.keys()].filter((path) => !path.includes('/src/client/'))
   expect(others.filter((path) => !path.endsWith('/src/core/system-clock.ts'))).toEqual([])
+})
+
+test('a page gets nothing that only Node needs', async () => {
+  const { modules } = await measure(BUNDLES.everything.code)
+  const ofNode = /\/(rate-limit|slice-chunks|fetch-streaming|.*node.*|file|sqlite)\.ts$/
+  expect([...modules.keys()].filter((path) => ofNode.test(path))).toEqual([])
 })
 
 test('the core brings no feature along, and one that is taken brings its own', async () => {

@@ -1,4 +1,3 @@
-import { TransferError } from '../errors.ts'
 import type { Hashing } from '../ports/platform.ts'
 import { bytesOf } from '../slice-bytes.ts'
 import { crc32, crc32Bytes } from './crc32.ts'
@@ -17,7 +16,6 @@ export function browserHashing(): Hashing {
   return {
     algorithms: new Set(globalThis.crypto?.subtle ? ['sha1', 'sha256', 'sha512', 'crc32'] : ['crc32']),
     async digest(algorithm, slice, signal) {
-      if (algorithm === 'md5') throw new TransferError('protocol', 'browsers have no md5')
       const bytes = await bytesOf(slice, signal)
       if (algorithm !== 'crc32') return await sha(algorithm.replace('sha', 'SHA-'), bytes)
       let value = 0

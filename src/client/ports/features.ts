@@ -31,45 +31,39 @@ export interface Features {
   readonly report?: ((transport: Transport, clock: Clock) => ExchangeLog) | undefined
 }
 
-/** The work of one upload, as its transfers and features see it. */
-export interface Task {
+/** The work of one upload before it is settled how it is done. */
+export interface OpenTask {
   readonly platform: Platform
   readonly options: UploadOptions
   readonly requester: Requester
-  /** From the first run on. */
-  readonly source: Source | undefined
-  readonly terms: Terms | undefined
-  readonly ledger: Ledger | undefined
+  readonly source: Source
   /** What the caller wants to go on with. */
   readonly previous: Previous | undefined
+  readonly warn: (message: string, cause?: unknown) => void
+  /** `state` is where a wait leads back to. @default 'uploading' */
+  readonly retry: (run: Pick<Run, 'signal' | 'enter'>, state?: 'preparing' | 'uploading') => Retry
+}
+
+/** The work of one upload, as its transfers and features see it. */
+export interface Task extends OpenTask {
+  readonly terms: Terms
+  readonly ledger: Ledger | undefined
   readonly transfers: readonly Transfer[]
   /** Of an upload in parts: the final one, once it is made. */
   readonly url: string | undefined
   readonly isDivided: boolean
   /** The upload is there now. */
-  announce(url: string | undefined): void
-  warn(message: string, cause?: unknown): void
-  /** `state` is where a wait leads back to. @default 'uploading' */
-  retry(run: Pick<Run, 'signal' | 'enter'>, state?: 'preparing' | 'uploading'): Retry
+  readonly announce: (url: string | undefined) => void
 }
 
-export type NegotiationFeature = (
-  task: Task,
-  tools: {
-    readonly endpoint: string
-    readonly source: Source
-    readonly requester: Requester
-    readonly retry: Retry
-    readonly signal: AbortSignal
-  },
-) => Promise<Terms>
+export type NegotiationFeature = (task: OpenTask, endpoint: string, run: Run) => Promise<Terms>
 
 /** Parts that are sent at once and put together by the server. */
 export interface ParallelFeature {
   /** Whether a source can be sent to a server in parts. */
   isPossible(capabilities: Capabilities | undefined, source: Source): boolean
   /** The parts of a plan that was stored, as far as it fits, else of a new one; `undefined`: in one piece. */
-  parts(sizeBytes: number | undefined, count: number, entry?: StoredUpload): readonly StoredPart[] | undefined
+  parts(sizeBytes: number | undefined, count: number, entry?: Previous): readonly StoredPart[] | undefined
   place(task: Task): Promise<Place>
   /** Sends the parts, and has them put together when the server has all of them. */
   send(task: TransferTask, run: Run): Promise<void>
@@ -99,14 +93,14 @@ export interface ChunkSize {
 
 /** Checksums of what requests carry. */
 export interface ChecksumFeature {
-  /** Whether both sides know the algorithm; `undefined` asks for any. */
+  /** Whether both sides know the algorithm. @param algorithm - SHA-1 unless given. */
   isPossible(
     capabilities: Capabilities | undefined,
     platform: Pick<Platform, 'hashing'>,
     algorithm: ChecksumAlgorithm | undefined,
   ): boolean
-  /** For one transfer. */
-  make(task: TransferTask): Checksums
+  /** For one transfer; `undefined`: it goes without. */
+  make(task: TransferTask): Checksums | undefined
 }
 
 export interface Checksums {
@@ -125,21 +119,17 @@ export interface Checksums {
 /** Cuts slices so that no more than so many bytes are sent in a second. */
 export type RateFeature = (clock: Clock, bytesPerSecond: number) => Cut
 
-export type Cut = (source: Source, wanted: Wanted) => Promise<Slice>
-
-interface Wanted {
-  readonly start: number
-  readonly maxBytes: number
-  readonly signal: AbortSignal
-}
+export type Cut = (source: Source, ...place: Parameters<Source['slice']>) => Promise<Slice>
 
 /** An upload to go on with: its URL, or an entry. */
-export type Previous = { readonly url: string; readonly endpoint?: undefined } | StoredUpload
+export type Previous =
+  | { readonly url: string; readonly endpoint?: undefined; readonly parts?: undefined }
+  | StoredUpload
 
 /** Where an upload goes on. */
 export interface Place {
+  /** One without an end, or more. */
   readonly parts: readonly Part[]
-  readonly isDivided: boolean
   /** The URL was remembered: if it is another upload's, a new one is made instead. */
   readonly isRemembered: boolean
 }
@@ -147,7 +137,7 @@ export interface Place {
 /** Remembers where uploads are. */
 export interface MemoryFeature {
   /** @returns `undefined` when this upload cannot be found again. */
-  open(task: Task, source: Source, signal: AbortSignal): Promise<Ledger | undefined>
+  open(task: Task, signal: AbortSignal): Promise<Ledger | undefined>
   place(task: Task): Promise<Place>
 }
 
@@ -162,10 +152,8 @@ export interface Ledger {
    * @throws `signal.reason` when aborted.
    */
   hold(signal: AbortSignal, onWait: () => void): Promise<() => Promise<void>>
-  /** The newest entry that fits and has not expired; what has expired is removed. */
-  find(): Promise<StoredUpload | undefined>
-  /** Goes on with an entry that was found. */
-  adopt(entry: StoredUpload): void
+  /** What the caller wants, or the newest entry that fits and has not expired; what has expired is removed. */
+  find(previous: Previous | undefined): Promise<Previous | undefined>
   /** Writes down where the upload stands; what is nowhere is removed. */
   save(): Promise<unknown>
   /** An answer may say when the upload expires. */

@@ -16,9 +16,9 @@ export interface Platform {
   newId(): string
   readonly openSource: OpenSource
   /** `undefined`: neither checksums nor fingerprints can be made. */
-  readonly hashing: Hashing | undefined
+  readonly hashing?: Hashing | undefined
   /** Used when the caller names none; `undefined`: nothing is remembered unless told where. */
-  readonly urlStorage: UrlStorage | undefined
+  readonly urlStorage?: UrlStorage | undefined
   /** What the platform says about being online; `undefined` where it says nothing. */
   readonly connectivity: Connectivity | undefined
   /** What uploads can do besides sending a file from its first byte to its last. */

@@ -24,6 +24,7 @@ export interface TransportRequest {
   readonly url: string
   readonly headers: ReadonlyMap<string, string>
   readonly body?: Slice | undefined
+  /** Aborted when the request is given up, and when it is over. */
   readonly signal: AbortSignal
   /** Bytes of the body handed to the network so far. Never decreases. */
   readonly onSent?: ((bytes: number) => void) | undefined

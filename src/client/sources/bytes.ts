@@ -1,6 +1,6 @@
 import { SourceChanged } from '../errors.ts'
 import type { Source, SourceOptions } from '../ports/source.ts'
-import { kindOf } from './kind-of.ts'
+import { kindOf } from '../kind-of.ts'
 import { memorySource, rangeOf } from './range.ts'
 
 /**
@@ -27,7 +27,7 @@ export function bytesSource(bytes: Uint8Array<ArrayBuffer>, options: SourceOptio
   }
   return memorySource(rangeOf(options, length), {
     traits: {},
-    verify,
+    verify: async () => verify(),
     content(start, end) {
       verify()
       return { kind: 'bytes', bytes: bytes.subarray(start, end) }

@@ -30,7 +30,7 @@ export async function fileSource(input: string | FileHandle, options: SourceOpti
   // Asked before it is opened: opening a pipe waits for somebody who writes to it.
   const stats = await stat(input).catch(fail)
   if (stats.isDirectory()) throw directory(quoted(input))
-  if (!stats.isFile()) return streamSource(readableFeed(createReadStream(input), traits), options)
+  if (!stats.isFile()) return streamSource(readableFeed(createReadStream(input)), options, traits)
   const handle = await open(input).catch(fail)
   try {
     const opened = await handle.stat({ bigint: true }).catch(fail)
@@ -94,7 +94,7 @@ class FileSource implements Source {
 
   async slice(start: number, maxBytes: number, signal: AbortSignal): Promise<Slice> {
     signal.throwIfAborted()
-    const place = extent(this.sizeBytes, { start, maxBytes })
+    const place = extent(this.sizeBytes, start, maxBytes)
     const from = this.#file.range.start + start
     return {
       ...place,

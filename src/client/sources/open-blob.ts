@@ -1,12 +1,12 @@
 import type { OpenSource, Source, SourceOptions } from '../ports/source.ts'
 import { blobSource, isBlob } from './blob.ts'
-import { kindOf, notContent } from './kind-of.ts'
+import { kindOf, notContent } from '../kind-of.ts'
 
 /** A source of a Blob or File, or of a Blob made of text, a buffer or a view of one; `undefined` for anything else. */
 export function blobLike(input: unknown, options: SourceOptions): Source | undefined {
-  const isPart = /^(String|ArrayBuffer|DataView|\w+\d\w*Array)$/.test(kindOf(input))
-  if (!isPart && !isBlob(input)) return undefined
-  return blobSource(isBlob(input) ? input : new Blob([input as BlobPart]), options)
+  if (isBlob(input)) return blobSource(input, options)
+  const isPart = ArrayBuffer.isView(input) || /^(String|ArrayBuffer)$/.test(kindOf(input))
+  return isPart ? blobSource(new Blob([input as BlobPart]), options) : undefined
 }
 
 /** Opens what needs no buffer. */

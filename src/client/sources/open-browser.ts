@@ -1,7 +1,7 @@
 import { TransferError } from '../errors.ts'
 import type { OpenSource } from '../ports/source.ts'
 import { cannotRead } from './blob.ts'
-import { kindOf } from './kind-of.ts'
+import { kindOf } from '../kind-of.ts'
 import { blobLike } from './open-blob.ts'
 import { openStream } from './open-stream.ts'
 
@@ -24,11 +24,8 @@ function isHandle(input: unknown): input is PickedHandle {
 }
 
 async function fileOf(handle: PickedHandle): Promise<Blob> {
-  if (!handle.getFile)
-    throw new TransferError('source', 'a directory was picked', { hint: 'Upload its files.' })
-  try {
-    return await handle.getFile()
-  } catch (cause) {
+  if (!handle.getFile) throw new TransferError('source', 'a directory was picked')
+  return await handle.getFile().catch((cause: unknown) => {
     throw cannotRead(cause)
-  }
+  })
 }

@@ -1,6 +1,6 @@
 import { TransferError } from '../errors.ts'
 import type { Source, SourceOptions } from '../ports/source.ts'
-import { notContent } from './kind-of.ts'
+import { notContent } from '../kind-of.ts'
 import { iteratorFeed, readerFeed, streamSource } from './stream.ts'
 import type { Feed } from './stream.ts'
 
@@ -22,7 +22,7 @@ export function openStream(input: unknown, options: SourceOptions): Source {
 }
 
 function feedOf(input: Streaming): Feed | undefined {
-  if (input.locked) throw new TransferError('source', 'somebody else reads the stream already')
+  if (input.locked) throw new TransferError('source', 'the stream is in use')
   // Asked first: not every browser can iterate over a stream.
   const reader = input.getReader?.() ?? input
   const iterator = reader === input && (input[Symbol.asyncIterator]?.() ?? input[Symbol.iterator]?.())

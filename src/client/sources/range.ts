@@ -17,15 +17,11 @@ export function rangeOf(
   options: Partial<SourceOptions>,
   sizeBytes: number = options.sizeBytes ?? Infinity,
 ): Range {
-  const { startBytes: start = 0, endBytes: end = sizeBytes, sizeBytes: announced = sizeBytes } = options
-  const areWhole = Number.isSafeInteger(start) && (Number.isSafeInteger(end) || end === Infinity)
-  if (!areWhole || announced !== sizeBytes || start < 0 || start > end || end > sizeBytes) {
-    throw new TransferError(
-      'source',
-      `there is no range ${start} to ${end} of ${announced} in ${sizeBytes} bytes`,
-    )
-  }
-  return { start, end }
+  const { startBytes: start = 0, sizeBytes: announced = sizeBytes, endBytes: end = announced } = options
+  const isThere = start >= 0 && start <= end && end <= sizeBytes && announced === sizeBytes
+  // Fractions are refused; of Infinity the remainder is NaN.
+  if (isThere && !(start % 1 || end % 1)) return { start, end }
+  throw new TransferError('source', `no range ${start} to ${end} in ${sizeBytes} bytes`)
 }
 
 /**
@@ -33,43 +29,40 @@ export function rangeOf(
  *
  * @throws {TransferError} `source` when the source ends before the slice starts.
  */
-export function extent(
-  sizeBytes: number,
-  wanted: { readonly start: number; readonly maxBytes: number },
-): Omit<Slice, 'content'> {
-  const { start, maxBytes } = wanted
+export function extent(sizeBytes: number, start: number, maxBytes: number): Omit<Slice, 'content'> {
   if (start > sizeBytes) throw endsBefore(start, sizeBytes)
   const length = Math.min(maxBytes, sizeBytes - start)
   return { start, sizeBytes: length, isLast: start + length === sizeBytes }
 }
 
 export function endsBefore(start: number, sizeBytes: number): TransferError {
-  return new TransferError('source', `the source has only ${sizeBytes} bytes, byte ${start} is wanted`)
+  return new TransferError('source', `only ${sizeBytes} bytes, no byte ${start}`)
 }
 
 /** A source of what lies in memory, or can be read as if it did. */
 export function memorySource(
-  range: Range,
+  { start: first, end }: Range,
   memory: {
     readonly traits: SourceTraits
-    content(start: number, end: number): SliceContent
+    readonly content: (start: number, end: number) => SliceContent
     /** @throws {SourceChanged} */
-    verify(): void | Promise<void>
+    readonly verify: () => Promise<void>
   },
 ): Source {
-  const sizeBytes = range.end - range.start
+  const { traits, content, verify } = memory
+  const sizeBytes = end - first
   return {
     sizeBytes,
-    traits: memory.traits,
+    traits,
     isRewindable: true,
     async slice(start, maxBytes, signal) {
       signal.throwIfAborted()
-      const place = extent(sizeBytes, { start, maxBytes })
-      const first = range.start + start
-      return { ...place, content: memory.content(first, first + place.sizeBytes) }
+      const place = extent(sizeBytes, start, maxBytes)
+      const from = first + start
+      return { ...place, content: content(from, from + place.sizeBytes) }
     },
-    release: () => undefined,
-    verify: async () => await memory.verify(),
-    close: async () => undefined,
+    release() {},
+    verify,
+    async close() {},
   }
 }

@@ -9,23 +9,23 @@ export class ReplayBuffer {
   start = 0
   /** Behind the last byte held. */
   end = 0
-  readonly sizeBytes: number
+  readonly #sizeBytes: number
   #ring: Uint8Array | undefined
 
   constructor(sizeBytes: number) {
-    this.sizeBytes = sizeBytes
+    this.#sizeBytes = sizeBytes
   }
 
   append(bytes: Uint8Array): void {
-    this.#ring ??= new Uint8Array(this.sizeBytes)
+    this.#ring ??= new Uint8Array(this.#sizeBytes)
     for (let at = 0; at < bytes.length;) {
-      const place = this.end % this.sizeBytes
-      const piece = bytes.subarray(at, at + this.sizeBytes - place)
+      const place = this.end % this.#sizeBytes
+      const piece = bytes.subarray(at, at + this.#sizeBytes - place)
       this.#ring.set(piece, place)
       this.end += piece.length
       at += piece.length
     }
-    this.dropTo(this.end - this.sizeBytes)
+    this.dropTo(this.end - this.#sizeBytes)
   }
 
   /** Lets go of the bytes before `offset`, also of those that are still to come. */
@@ -37,7 +37,7 @@ export class ReplayBuffer {
   slice(start: number, end: number): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(end - start)
     for (let at = start; at < end;) {
-      const place = at % this.sizeBytes
+      const place = at % this.#sizeBytes
       const piece = this.#ring?.subarray(place, place + end - at) ?? bytes
       bytes.set(piece, at - start)
       at += piece.length

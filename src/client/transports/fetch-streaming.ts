@@ -3,7 +3,7 @@ import type { Transport } from '../ports/transport.ts'
 import { wholeOf } from '../slice-bytes.ts'
 import { chunksOf } from '../slice-chunks.ts'
 import { fetchTransport as plainTransport } from './fetch.ts'
-import type { FetchBody, FetchTransportOptions } from './fetch.ts'
+import type { FetchTransportOptions } from './fetch.ts'
 
 /** What is larger is streamed: it goes out without a length, which some servers refuse. */
 const GATHERED_BYTES = 16 * 1024 * 1024
@@ -15,17 +15,29 @@ const GATHERED_BYTES = 16 * 1024 * 1024
  * Slices of more than 16 MiB that are neither Blob nor bytes are streamed.
  */
 export function fetchTransport(options: FetchTransportOptions = {}): Transport {
-  return plainTransport(options, async (slice, signal) => {
+  /** Why a stream failed: `fetch` hides it. */
+  const failures = new WeakMap<ReadableStream, unknown>()
+  const fetchStream: typeof fetch = async (url, init) => {
+    try {
+      return await (options.fetch ?? fetch)(url, { ...init, duplex: 'half' } as RequestInit)
+    } catch (error) {
+      throw init?.body instanceof ReadableStream ? (failures.get(init.body) ?? error) : error
+    }
+  }
+  return plainTransport({ ...options, fetch: fetchStream }, async (slice, signal) => {
     const { content } = slice
     const isLarge = content.kind === 'chunks' && slice.sizeBytes > GATHERED_BYTES
-    return isLarge ? streamed(slice, signal) : { body: await wholeOf(slice, signal) }
+    return isLarge ? streamed(slice, signal, failures) : await wholeOf(slice, signal)
   })
 }
 
-function streamed(slice: Slice, signal: AbortSignal): FetchBody {
+function streamed(
+  slice: Slice,
+  signal: AbortSignal,
+  failures: WeakMap<ReadableStream, unknown>,
+): ReadableStream<Uint8Array> {
   const chunks = chunksOf(slice, signal)
-  let failure: unknown
-  const body = new ReadableStream<Uint8Array>({
+  const stream = new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
         const next = await chunks.next()
@@ -33,7 +45,7 @@ function streamed(slice: Slice, signal: AbortSignal): FetchBody {
         if (next.done !== true) controller.enqueue(new Uint8Array(next.value))
         else controller.close()
       } catch (error) {
-        failure = error
+        failures.set(stream, error)
         throw error
       }
     },
@@ -41,5 +53,5 @@ function streamed(slice: Slice, signal: AbortSignal): FetchBody {
       await chunks.return()
     },
   })
-  return { body, duplex: 'half', failure: () => failure }
+  return stream
 }

@@ -1,9 +1,9 @@
-import { abortable, onAbort } from '../abortable.ts'
-import { TransferError } from '../errors.ts'
+import { abortable } from '../abortable.ts'
 import type { Slice } from '../ports/source.ts'
 import type { ResponseHead, Transport, TransportRequest, TransportResponse } from '../ports/transport.ts'
 import { wholeOf } from '../slice-bytes.ts'
 import { noAnswer } from './no-answer.ts'
+import { TEXT_CHARACTERS } from './xhr.ts'
 
 export interface FetchTransportOptions {
   /** Sends cookies to other origins too. @default false */
@@ -11,15 +11,6 @@ export interface FetchTransportOptions {
   /** Instead of the platform's. */
   readonly fetch?: typeof fetch | undefined
 }
-
-/** What `fetch` is given for a body; a stream tells its failure aside, because `fetch` hides it. */
-export interface FetchBody {
-  readonly body: Blob | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
-  readonly duplex?: 'half'
-  failure?(): unknown
-}
-
-const TEXT_CHARACTERS = 64 * 1024
 
 /**
  * A transport over `fetch`, for workers, and downloads in a page.
@@ -31,73 +22,43 @@ const TEXT_CHARACTERS = 64 * 1024
  */
 export function fetchTransport(
   options: FetchTransportOptions = {},
-  bodyOf: (slice: Slice, signal: AbortSignal) => Promise<FetchBody> = gathered,
+  bodyOf: (slice: Slice, signal: AbortSignal) => Promise<BodyInit> = wholeOf,
 ): Transport {
-  const credentials = options.withCredentials ? 'include' : 'same-origin'
+  const send = async (request: TransportRequest): Promise<TransportResponse> => {
+    const { method, url, headers, body, signal, onData } = request
+    const response = await (options.fetch ?? fetch)(url, {
+      method,
+      headers: [...headers] as [string, string][],
+      redirect: /GET|HEAD|OPTIONS/.test(method) ? 'follow' : 'manual',
+      credentials: options.withCredentials ? 'include' : 'same-origin',
+      signal,
+      body: body ? await bodyOf(body, signal) : null,
+    }).catch(fail)
+    const head: ResponseHead = {
+      // Browsers hide the status of a redirect that they do not follow.
+      status: response.status || 302,
+      url: response.url || url,
+      header: (name) => response.headers.get(name) ?? undefined,
+    }
+    const reader = response.body?.getReader()
+    const decoder = new TextDecoder()
+    let text = ''
+    while (text.length < TEXT_CHARACTERS) {
+      const value = (await reader?.read().catch(fail))?.value
+      if (!value) break
+      signal.throwIfAborted()
+      if (onData) await onData(value, head)
+      else text += decoder.decode(value, { stream: true })
+    }
+    return { ...head, text: text.slice(0, TEXT_CHARACTERS) }
+  }
   return {
     reportsSent: false,
-    async send(request) {
-      request.signal.throwIfAborted()
-      // Also ends the sending of a body when the answer came first.
-      const ending = new AbortController()
-      const { signal } = ending
-      const leave = onAbort(request.signal, () => ending.abort(request.signal.reason))
-      const exchange = async (): Promise<TransportResponse> => {
-        const { method, url, headers } = request
-        const redirect = /GET|HEAD|OPTIONS/.test(method) ? 'follow' : 'manual'
-        const body = request.body && (await bodyOf(request.body, signal))
-        const init = {
-          method,
-          headers: [...headers] as [string, string][],
-          redirect,
-          credentials,
-          signal,
-          ...body,
-        } as const
-        const response = await (options.fetch ?? fetch)(url, init).catch((error: unknown) => {
-          throw body?.failure?.() ?? noAnswer(url, error)
-        })
-        return await receive(response, request)
-      }
-      try {
-        return await abortable(exchange(), request.signal)
-      } finally {
-        leave()
-        ending.abort()
-      }
-    },
-    close: async () => undefined,
+    send: (request) => abortable(send(request), request.signal),
+    async close() {},
   }
 }
 
-async function gathered(slice: Slice, signal: AbortSignal): Promise<FetchBody> {
-  return { body: await wholeOf(slice, signal) }
-}
-
-async function receive(response: Response, request: TransportRequest): Promise<TransportResponse> {
-  const { url, onData, method } = request
-  if (response.type === 'opaqueredirect') {
-    throw new TransferError('protocol', `the server redirects ${method} elsewhere`, {
-      hint: 'Use the address it redirects to.',
-    })
-  }
-  const head: ResponseHead = {
-    status: response.status,
-    url: response.url || url,
-    header: (name) => response.headers.get(name) ?? undefined,
-  }
-  const reader = response.body?.getReader()
-  const decoder = new TextDecoder()
-  let text = ''
-  if (!reader) return { ...head, text }
-  while (text.length < TEXT_CHARACTERS) {
-    const { done, value } = await reader.read().catch((error: unknown) => {
-      throw noAnswer(url, error)
-    })
-    if (done) break
-    request.signal.throwIfAborted()
-    if (onData) await onData(value, head)
-    else text += decoder.decode(value, { stream: true })
-  }
-  return { ...head, text: text.slice(0, TEXT_CHARACTERS) }
+function fail(cause: unknown): never {
+  throw noAnswer(cause)
 }

@@ -1,9 +1,10 @@
-import { TransferError } from '../errors.ts'
+import { TransferError, isTransferError } from '../errors.ts'
 
-/** A browser does not say why there is no answer. */
-export function noAnswer(url: string, cause?: unknown): TransferError {
-  return new TransferError('network', `no answer from ${new URL(url).host}`, {
+/** A browser does not say why there is no answer. What is told already stays as it is. */
+export function noAnswer(cause?: unknown): TransferError {
+  if (isTransferError(cause)) return cause
+  return new TransferError('network', 'no answer', {
     cause,
-    hint: 'Is the server up, and does its CORS allow this page?',
+    hint: 'Check the server, and its CORS.',
   })
 }

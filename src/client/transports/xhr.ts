@@ -8,7 +8,8 @@ export interface XhrTransportOptions {
   readonly withCredentials?: boolean | undefined
 }
 
-const TEXT_CHARACTERS = 64 * 1024
+/** What is read of an answer's text. */
+export const TEXT_CHARACTERS: number = 64 * 1024
 
 /**
  * The transport of pages: only `XMLHttpRequest` tells there how much of a body has been sent, and it sends a Blob
@@ -16,47 +17,37 @@ const TEXT_CHARACTERS = 64 * 1024
  *
  * The browser follows redirects by itself. Requests with `onData` cannot be sent: answers come as a whole.
  *
- * @param bodyOf - Turns a slice into a body. By default slices are Blobs or bytes, as they are where nothing is read
- *   piece by piece.
+ * @param bodyOf - Turns a slice into a body.
  */
 export function xhrTransport(
-  { withCredentials = false }: XhrTransportOptions = {},
-  bodyOf: (slice: Slice, signal: AbortSignal) => Body | Promise<Body> = simpleBody,
+  { withCredentials = false }: XhrTransportOptions,
+  bodyOf: (slice: Slice, signal: AbortSignal) => Body | Promise<Body>,
 ): Transport {
   return {
     reportsSent: true,
     async send(request) {
       const { body, signal } = request
-      signal.throwIfAborted()
       return await exchange(request, body && (await bodyOf(body, signal)), withCredentials)
     },
-    close: async () => undefined,
+    async close() {},
   }
 }
 
 type Body = Blob | Uint8Array<ArrayBuffer>
 
-function simpleBody({ content }: Slice): Body {
-  if (content.kind === 'chunks') throw new TypeError('this transport takes Blobs and bytes only')
-  return content.kind === 'blob' ? content.blob : content.bytes
-}
-
 function exchange(
-  request: TransportRequest,
-  content: Body | undefined,
+  { method, url, headers, signal, onSent }: TransportRequest,
+  body: Body | undefined,
   withCredentials: boolean,
 ): Promise<TransportResponse> {
-  const { method, url, headers, body, signal } = request
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest()
     xhr.open(method, url)
     xhr.withCredentials = withCredentials
     for (const [name, value] of headers) xhr.setRequestHeader(name, value)
     // Listeners of `upload` make a browser ask before sending (CORS preflight): only requests with a body have them.
-    if (body) {
-      xhr.upload.addEventListener('progress', ({ loaded }) => request.onSent?.(loaded))
-      xhr.upload.addEventListener('load', () => request.onSent?.(body.sizeBytes))
-    }
+    for (const type of body ? (['progress', 'load'] as const) : [])
+      xhr.upload.addEventListener(type, ({ loaded }) => onSent?.(loaded))
     const leave = onAbort(signal, () => {
       reject(signal.reason)
       xhr.abort()
@@ -66,20 +57,19 @@ function exchange(
     xhr.onloadend = () => {
       leave()
       if (xhr.status) resolve(responseOf(xhr, url))
-      else reject(noAnswer(url))
+      else reject(noAnswer())
     }
-    if (!signal.aborted) xhr.send(content ?? null)
+    if (!signal.aborted) xhr.send(body ?? null)
   })
 }
 
 function responseOf(xhr: XMLHttpRequest, url: string): TransportResponse {
+  // Asking for a header that CORS hides writes an error to the console; the list of the visible ones does not.
   const lines = xhr.getAllResponseHeaders()
   return {
     status: xhr.status,
     url: xhr.responseURL || url,
-    // Asking for a header that CORS hides writes an error to the console; the list of the visible ones does not.
-    header: (name) =>
-      new RegExp(`^${name}:`, 'im').test(lines) ? (xhr.getResponseHeader(name) ?? undefined) : undefined,
+    header: (name) => new RegExp(`^${name}: (.*)`, 'im').exec(lines)?.[1],
     text: xhr.responseText.slice(0, TEXT_CHARACTERS),
   }
 }

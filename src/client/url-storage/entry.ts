@@ -1,3 +1,4 @@
+import { kindOf } from '../kind-of.ts'
 import type { StoredUpload } from '../ports/url-storage.ts'
 
 const DAY_MS = 86_400_000
@@ -5,59 +6,35 @@ const DAY_MS = 86_400_000
 const GRACE_MS = DAY_MS
 const UNUSED_MS = 30 * DAY_MS
 
-/** An entry as storages keep it: with the time of its last `put`. */
-export interface Kept {
-  readonly entry: StoredUpload
-  readonly usedAtMs: number
+/** An entry as storages keep it, plain JSON: with the time of its last `put`. */
+export interface Kept extends StoredUpload {
+  readonly usedAtMs?: number | undefined
 }
 
-/** The form in which an entry is stored: plain JSON. */
-export function stored({ entry, usedAtMs }: Kept): Record<string, unknown> {
-  return { ...entry, usedAtMs }
+/** Whether this is an entry: anybody may have written it. */
+export function isEntry(value: unknown): value is Kept {
+  const { key, fingerprint, endpoint, url = '', path = '', metadata, parts = [], ...rest } = Object(value)
+  const { sizeBytes = 0, createdAtMs, expiresAtMs = 0, usedAtMs = 0 } = rest
+  return (
+    key !== '' &&
+    [key, fingerprint, endpoint, url, path].every(isText) &&
+    [createdAtMs, expiresAtMs, usedAtMs].every(isTime) &&
+    isCount(sizeBytes) &&
+    kindOf(metadata) === 'Object' &&
+    Object.values(metadata).every(isText) &&
+    Array.isArray(parts) &&
+    parts.every(isPart)
+  )
 }
 
-/** Reads an entry from JSON that anybody may have written; `undefined` when it is none. Fields of others are left out. */
-export function parseStoredUpload(value: unknown): StoredUpload | undefined {
-  if (!isObject(value)) return undefined
-  const fields = Object.entries(CHECKS).map(([name, isValid]) => {
-    const field = value[name]
-    return { name, field, isValid: isValid(field) }
-  })
-  if (!fields.every(({ isValid }) => isValid)) return undefined
-  const there = fields.filter(({ field }) => field !== undefined)
-  return Object.fromEntries(there.map(({ name, field }) => [name, field])) as unknown as StoredUpload
+function isPart(value: unknown): boolean {
+  const { startBytes, endBytes, url = '' } = Object(value)
+  return [startBytes, endBytes].every(isCount) && startBytes <= endBytes && isText(url)
 }
 
-type Check = (value: unknown) => boolean
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-const isText = (value: unknown): value is string => typeof value === 'string'
-const isTime = (value: unknown): value is number => Number.isFinite(value) && (value as number) >= 0
-const isCount = (value: unknown): value is number => isTime(value) && Number.isSafeInteger(value)
-const isNoneOr =
-  (isValid: Check): Check =>
-  (value) =>
-    value === undefined || isValid(value)
-const isPart: Check = (value) =>
-  isObject(value) &&
-  isCount(value['startBytes']) &&
-  isCount(value['endBytes']) &&
-  value['endBytes'] >= value['startBytes'] &&
-  isNoneOr(isText)(value['url'])
-
-const CHECKS: Readonly<Record<keyof StoredUpload, Check>> = {
-  key: (value) => isText(value) && value !== '',
-  fingerprint: isText,
-  endpoint: isText,
-  url: isNoneOr(isText),
-  sizeBytes: isNoneOr(isCount),
-  metadata: (value) => isObject(value) && Object.values(value).every(isText),
-  createdAtMs: isTime,
-  expiresAtMs: isNoneOr(isTime),
-  parts: isNoneOr((value) => Array.isArray(value) && value.every(isPart)),
-  path: isNoneOr(isText),
-}
+const isText = (value: unknown): boolean => typeof value === 'string'
+const isTime = (value: unknown): boolean => Number.isFinite(value) && Number(value) >= 0
+const isCount = (value: unknown): boolean => isTime(value) && Number.isSafeInteger(value)
 
 export interface Sifting {
   readonly nowMs: number
@@ -78,28 +55,23 @@ export interface Sifted {
  * is in neither list: it may belong to somebody else.
  */
 export function sift(values: Iterable<unknown>, { nowMs, maxEntries = Infinity }: Sifting): Sifted {
-  const all: Kept[] = []
-  for (const value of values) {
-    const entry = parseStoredUpload(value)
-    if (!entry) continue
-    const { usedAtMs } = value as { usedAtMs?: unknown }
-    all.push({ entry, usedAtMs: isTime(usedAtMs) ? usedAtMs : entry.createdAtMs })
-  }
-  all.sort((a, b) => b.usedAtMs - a.usedAtMs)
+  const usedAtMs = (entry: Kept): number => entry.usedAtMs ?? entry.createdAtMs
   const kept: Kept[] = []
   const dropped: string[] = []
-  for (const one of all) {
-    const { key, expiresAtMs } = one.entry
-    const endMs = expiresAtMs === undefined ? one.usedAtMs + UNUSED_MS : expiresAtMs + GRACE_MS
-    if (kept.length < maxEntries && nowMs < endMs) kept.push(one)
+  const all = [...values].filter(isEntry).sort((a, b) => usedAtMs(b) - usedAtMs(a))
+  for (const entry of all) {
+    const { key, expiresAtMs } = entry
+    const endMs = expiresAtMs ? expiresAtMs + GRACE_MS : usedAtMs(entry) + UNUSED_MS
+    if (kept.length < maxEntries && nowMs < endMs) kept.push(entry)
     else dropped.push(key)
   }
-  kept.sort(({ entry: a }, { entry: b }) => b.createdAtMs - a.createdAtMs || (a.key < b.key ? 1 : -1))
+  kept.sort((a, b) => b.createdAtMs - a.createdAtMs || (a.key < b.key ? 1 : -1))
   return { kept, dropped }
 }
 
 /** The entries to show, of one fingerprint or all. */
 export function shown({ kept }: Sifted, fingerprint?: string): StoredUpload[] {
-  const entries = kept.map(({ entry }) => entry)
-  return fingerprint === undefined ? entries : entries.filter((entry) => entry.fingerprint === fingerprint)
+  return kept
+    .filter((entry) => entry.fingerprint === (fingerprint ?? entry.fingerprint))
+    .map((entry) => ({ ...entry, usedAtMs: undefined }))
 }

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import type { Clock } from '../../core/ports/clock.ts'
 import { systemClock } from '../../core/system-clock.ts'
 import type { LockOptions, StoredUpload, UrlStorage } from '../ports/url-storage.ts'
-import { parseStoredUpload, shown, sift, type Sifted, stored } from './entry.ts'
+import { isEntry, shown, sift, type Sifted } from './entry.ts'
 import { codeOf, type HeldLock, takeLockFile } from './lock-file-node.ts'
 import { type Processes, systemProcesses } from './process-node.ts'
 import { SILENT_MS, waitingOf } from './waiting-node.ts'
@@ -74,8 +74,8 @@ class FileUrlStorage implements UrlStorage {
 
   async put(entry: StoredUpload): Promise<void> {
     // A copy: it is written later. What could not be read again would take the others of its batch with it.
-    const copy = parseStoredUpload(structuredClone(entry))
-    if (copy === undefined) throw new TypeError('not an upload that can be stored')
+    const copy = structuredClone(entry)
+    if (!isEntry(copy)) throw new TypeError('not an upload that can be stored')
     await this.#change({ put: copy })
   }
 
@@ -170,13 +170,13 @@ class FileUrlStorage implements UrlStorage {
   /** `undefined`: it stays as it is. */
   #changed(values: readonly unknown[], changes: readonly Change[]): unknown[] | undefined {
     const usedAtMs = this.#clock.nowMs()
-    const kept = new Map(this.#sift(values).kept.map((one) => [one.entry.key, one]))
+    const kept = new Map(this.#sift(values).kept.map((entry) => [entry.key, entry]))
     let isChanged = kept.size < values.length
     for (const change of changes) {
-      if ('put' in change) kept.set(change.put.key, { entry: change.put, usedAtMs })
+      if ('put' in change) kept.set(change.put.key, { ...change.put, usedAtMs })
       isChanged = 'put' in change || kept.delete(change.remove) || isChanged
     }
-    return isChanged ? [...kept.values()].map(stored) : undefined
+    return isChanged ? [...kept.values()] : undefined
   }
 
   /** What the file holds; `undefined`: it is damaged. */

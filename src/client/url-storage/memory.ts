@@ -1,5 +1,6 @@
 import { abortable } from '../abortable.ts'
 import type { UrlStorage } from '../ports/url-storage.ts'
+import type { Kept } from './entry.ts'
 import { recordStorage } from './record-storage.ts'
 
 export interface MemoryUrlStorageOptions {
@@ -13,37 +14,26 @@ export function memoryUrlStorage(options: MemoryUrlStorageOptions = {}): UrlStor
   const texts = new Map<string, string>()
   const records = {
     all: () => [...texts.values()].map((text): unknown => JSON.parse(text)),
-    put: (key: string, record: unknown) => texts.set(key, JSON.stringify(record)),
+    put: (record: Kept) => texts.set(record.key, JSON.stringify(record)),
     remove: (key: string) => texts.delete(key),
   }
-  return { ...recordStorage(records, options), lock: memoryLock() }
+  return { ...recordStorage(records, { ...options, maxEntries: Infinity }), lock: memoryLock() }
 }
 
 /** Rights within one process, given in the order they were asked for. */
 function memoryLock(): NonNullable<UrlStorage['lock']> {
-  /** For each right that is held: when the last of those who hold it or wait for it gives it back. */
-  const lasts = new Map<string, Promise<void>>()
+  /** For each right that is held: when it is given back. */
+  const held = new Map<string, Promise<void>>()
   return async (name, { signal, onWait }) => {
     signal.throwIfAborted()
-    const before = lasts.get(name)
-    let free = (): void => undefined
+    if (held.has(name)) onWait?.()
+    while (held.has(name)) await abortable(held.get(name), signal)
+    let free = (): void => {}
     const mine = new Promise<void>((resolve) => (free = resolve))
-    const last = Promise.resolve(before)
-      .then(() => mine)
-      .then(() => {
-        if (lasts.get(name) === last) lasts.delete(name)
-      })
-    lasts.set(name, last)
-    if (before) {
-      onWait?.()
-      await abortable(before, signal).catch((reason: unknown) => {
-        free()
-        throw reason
-      })
-    }
+    held.set(name, mine)
     return async () => {
+      if (held.get(name) === mine) held.delete(name)
       free()
-      await last
     }
   }
 }

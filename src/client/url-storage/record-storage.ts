@@ -1,23 +1,26 @@
 import type { StoredUpload, UrlStorage } from '../ports/url-storage.ts'
-import { shown, sift, stored } from './entry.ts'
+import { shown, sift } from './entry.ts'
+import type { Kept } from './entry.ts'
 
 /** Where records lie: one per key, of this storage or of strangers. */
 export interface Records {
   all(): Iterable<unknown> | Promise<Iterable<unknown>>
-  put(key: string, record: Readonly<Record<string, unknown>>): unknown
+  put(record: Kept): unknown
   remove(key: string): unknown
 }
 
 export interface RecordStorageOptions {
-  /** More entries than these push out the ones unused for longest. @default no limit */
-  readonly maxEntries?: number | undefined
+  /** More entries than these push out the ones unused for longest. @default 500 */
+  readonly maxEntries?: number
   /** @default the system's clock */
-  readonly nowMs?: (() => number) | undefined
+  readonly nowMs?: () => number
 }
 
 /** A storage over records that are written one by one. */
-export function recordStorage(records: Records, options: RecordStorageOptions): Omit<UrlStorage, 'lock'> {
-  const { maxEntries = Infinity, nowMs = Date.now } = options
+export function recordStorage(
+  records: Records,
+  { maxEntries = 500, nowMs = Date.now }: RecordStorageOptions,
+): Omit<UrlStorage, 'lock'> {
   let puts = 0
   const find = async (fingerprint?: string): Promise<readonly StoredUpload[]> => {
     const sifted = sift(await records.all(), { nowMs: nowMs(), maxEntries })
@@ -28,10 +31,12 @@ export function recordStorage(records: Records, options: RecordStorageOptions): 
     find,
     list: () => find(),
     async put(entry) {
-      await records.put(entry.key, stored({ entry, usedAtMs: nowMs() }))
+      await records.put({ ...entry, usedAtMs: nowMs() })
       // Looking at all is slow, so there may be up to twice as many until somebody looks.
       if (puts++ % maxEntries === 0) await find()
     },
-    remove: async (key) => void (await records.remove(key)),
+    async remove(key) {
+      await records.remove(key)
+    },
   }
 }

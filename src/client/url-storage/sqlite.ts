@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import type { Clock } from '../../core/ports/clock.ts'
 import { systemClock } from '../../core/system-clock.ts'
 import type { LockOptions, StoredUpload, UrlStorage } from '../ports/url-storage.ts'
-import { shown, sift, type Sifted, stored } from './entry.ts'
+import { type Kept, shown, sift, type Sifted } from './entry.ts'
 import { parseIdentity, type Processes, systemProcesses } from './process-node.ts'
 import { type Database, loadSqlite, rememberingStatements } from './sqlite-node.ts'
 import { beating, keepTrying, Silence, SILENT_MS, waitingOf } from './waiting-node.ts'
@@ -68,7 +68,8 @@ class SqliteUrlStorage implements UrlStorage {
   }
 
   async put(entry: StoredUpload): Promise<void> {
-    const text = JSON.stringify(stored({ entry, usedAtMs: this.#clock.nowMs() }))
+    const kept: Kept = { ...entry, usedAtMs: this.#clock.nowMs() }
+    const text = JSON.stringify(kept)
     const database = await this.#open()
     database
       .prepare('REPLACE INTO uploads (key, fingerprint, entry) VALUES (?, ?, ?)')

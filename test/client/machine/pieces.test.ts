@@ -6,6 +6,7 @@ import { nodeHashing } from '../../../src/client/hashing/node.ts'
 import type { SliceContent, Source } from '../../../src/client/ports/source.ts'
 import { progressMeter } from '../../../src/client/progress.ts'
 import type { Progress } from '../../../src/client/progress.ts'
+import { rateLimit } from '../../../src/client/rate-bursts.ts'
 import { RateLimit } from '../../../src/client/rate-limit.ts'
 import { mayBecome } from '../../../src/client/state.ts'
 import type { UploadState } from '../../../src/client/state.ts'
@@ -142,6 +143,23 @@ test('the rate limit paces what is read piece by piece, in the order of asking',
   await clock.advance(5000)
   await reading
   expect(at).toEqual([0, 250, 500, 750, 1000, 1250, 1500, 1750])
+})
+
+test('where content goes out as a whole, the rate limit makes small requests that wait', async () => {
+  const clock = new FakeClock()
+  const began = clock.nowMs()
+  const cut = rateLimit(clock, 1000)
+  const source = fileLike(bytes(10_000))
+  expect(await cut(source, 0, Infinity, signal)).toMatchObject({ start: 0, sizeBytes: 2000 })
+  const next = cut(source, 2000, 500, signal).then(({ sizeBytes }) => [sizeBytes, clock.nowMs() - began])
+  await clock.advance(5000)
+  expect(await next).toEqual([500, 2000])
+  const stop = new AbortController()
+  await cut(source, 2500, 500, signal)
+  const waiting = cut(source, 3000, 500, stop.signal)
+  stop.abort('enough')
+  await expect(waiting).rejects.toBe('enough')
+  expect(clock.pending).toBe(0)
 })
 
 test('the speed is smoothed, and the time left follows from it', async () => {

@@ -43,6 +43,14 @@ test('another run goes on where the first one stopped, and forgets the entry at 
   expect(await storage.list()).toEqual([])
 })
 
+test('the order of the metadata is of no importance', async () => {
+  const { rig } = remembering()
+  const content = bytes(2 * MiB)
+  const url = await halfDone(rig, fileLike(content), { metadata: { a: '1', b: '2' } })
+  const again = await rig.finish(rig.upload(fileLike(content), { metadata: { b: '2', a: '1' } }).start())
+  expect(again.url).toBe(url)
+})
+
 test('keepEntry keeps it', async () => {
   const { rig, storage } = remembering()
   await rig.finish(rig.upload(fileLike(bytes(10)), { keepEntry: true }).start())

@@ -139,6 +139,13 @@ test('an endpoint that is no tus server is asked once', async () => {
   expect(rig.transport.methods).toEqual(['OPTIONS', 'POST'])
 })
 
+test('an upload whose place a tus server does not tell is not created again and again', async () => {
+  const rig = new Rig()
+  rig.transport.script('POST', { headers: { Location: undefined }, times: 9 })
+  await expect(rig.finish(rig.upload(bytes(10)).start())).rejects.toMatchObject({ code: 'protocol' })
+  expect(rig.transport.methods).toEqual(['OPTIONS', 'POST'])
+})
+
 test.each([
   ['of unknown length, in several chunks', 100_000, {}],
   ['that ends exactly where a chunk ends', 40_000, {}],

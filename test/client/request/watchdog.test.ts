@@ -145,6 +145,22 @@ test('a taker that comes back after the end sets no timer', async () => {
   expect(it.clock.pending).toBe(0)
 })
 
+test('whatever the end, the signal of the transport is aborted then, and that of the caller is not', async () => {
+  const it = rig()
+  const seen: AbortSignal[] = []
+  const inner = it.transport.send.bind(it.transport)
+  it.transport.send = (request) => {
+    seen.push(request.signal)
+    expect(request.signal.aborted).toBe(false)
+    return inner(request)
+  }
+  it.transport.script('PATCH', {}).script('PATCH', { end: 'drop' })
+  await it.requester.send(patch(it))
+  await failureOf(it.requester.send(patch(it)))
+  expect(seen.map(({ aborted }) => aborted)).toEqual([true, true])
+  expect(it.abort.signal.aborted).toBe(false)
+})
+
 test('a timer is never longer than timers can be', async () => {
   const it = rig({ stallTimeoutMs: Infinity })
   const delays: number[] = []
