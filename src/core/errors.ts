@@ -54,6 +54,12 @@ export const ERRORS = {
     message: 'The content must be sent as application/offset+octet-stream.',
   },
   ERR_INVALID_REQUEST: { status: 400, retryable: false, message: 'The request is malformed.' },
+  ERR_BODY_CONSUMED: {
+    status: 500,
+    retryable: true,
+    message:
+      'Something before Carryon has read the body of this request: put Carryon before what parses bodies (express.json(), koa-bodyparser, request.json()); in a Next API route, export const config = { api: { bodyParser: false } }.',
+  },
   ERR_UNSUPPORTED_VERSION: {
     status: 412,
     retryable: false,
@@ -99,6 +105,28 @@ export const ERRORS = {
     retryable: false,
     message: 'The content goes past the length of the upload.',
   },
+  ERR_APPEND_TOO_LARGE: {
+    status: 413,
+    retryable: false,
+    message: 'One request may not bring that much content; send it in several.',
+  },
+  ERR_QUOTA_EXCEEDED: { status: 413, retryable: false, message: 'The quota of this owner is used up.' },
+  ERR_TOO_MANY_UPLOADS: {
+    status: 429,
+    retryable: true,
+    message: 'This owner has too many unfinished uploads.',
+  },
+  ERR_UPLOAD_REJECTED: { status: 400, retryable: false, message: 'The application rejects this request.' },
+  ERR_UPLOAD_TERMINATION_REJECTED: {
+    status: 400,
+    retryable: false,
+    message: 'The application does not let this upload be terminated.',
+  },
+  ERR_HOOK_FAILED: {
+    status: 500,
+    retryable: true,
+    message: 'The application could not decide about this request.',
+  },
   ERR_RANGE_NOT_SATISFIABLE: {
     status: 416,
     retryable: false,
@@ -122,6 +150,15 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
+/** An application's own words for a refusal. What is absent is answered as usual. */
+export interface RejectionAnswer {
+  readonly status?: number | undefined
+  /** Stands before the usual sentence, in the place of ours. */
+  readonly code?: string | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly body?: string | undefined
+}
+
 /** Facts that an answer may carry. Never anything that a client sent, unless as a checked number. */
 export interface ErrorDetails {
   /** The offset that the server has; sent so that a client can go on without asking. */
@@ -130,6 +167,8 @@ export interface ErrorDetails {
   readonly expiresAtMs?: number | undefined
   /** Seconds after which a retry makes sense. */
   readonly retryAfterSeconds?: number
+  /** What the application wants to be answered instead of the usual words. */
+  readonly answer?: RejectionAnswer | undefined
   /** A sentence more exact than the registry's; must not quote the client raw. */
   readonly reason?: string
 }

@@ -39,6 +39,49 @@ export interface Placement {
   readonly inline?: Uint8Array | undefined
 }
 
+/** What one owner may have at most; checked in the transaction of an insert. */
+export interface OwnerBounds {
+  /** Sum of `quotaBytes`, that of the new record included. */
+  readonly maxBytes?: number | undefined
+  /** Unfinished uploads, the new one included. */
+  readonly maxUploads?: number | undefined
+}
+
+/** Bounds of one upload, set when it was created; each stands in the place of the engine's own. */
+export interface UploadLimits {
+  readonly maxSizeBytes?: number | undefined
+  /** Most content that one request may bring. */
+  readonly maxAppendBytes?: number | undefined
+  /** Time without activity after which it expires while it is unfinished. */
+  readonly expireAfterMs?: number | undefined
+  readonly ownerBounds?: OwnerBounds | undefined
+}
+
+/** An application's answer to the request that completed an upload; given again to a client that has lost it. */
+export interface StoredAnswer {
+  readonly status: number
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+}
+
+/** How far an application's finish handler has come with an upload. */
+export interface Handling {
+  /** Attempts begun. */
+  readonly attempts: number
+  /** Set once, together with `complete`: the handler is never called again. */
+  readonly answer?: StoredAnswer | undefined
+}
+
+/** What of the creating request is kept for a handler that runs later. Never cookies, never credentials. */
+export interface KeptRequest {
+  readonly method: string
+  /** The request target: path and query. */
+  readonly target: string
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
 /** Work that is left for an upload after its answer; found again after a crash. */
 export type Chore = 'settle' | 'remove'
 
@@ -56,6 +99,16 @@ export interface UploadRecord {
   /** Request fields that answers echo exactly as received (`upload-metadata`, `upload-concat`). */
   readonly echo: Readonly<Record<string, string>>
   readonly concat: Concat | undefined
+  /** Who uploads, in the application's words; `undefined` where nobody has said. */
+  readonly owner: string | undefined
+  /** From the application. Clients neither see nor set it. */
+  readonly serverMetadata: Readonly<Record<string, Json>>
+  readonly limits: UploadLimits
+  readonly request: KeptRequest | undefined
+  /** `undefined` where no finish handler has been called. */
+  readonly handling: Handling | undefined
+  /** Bytes that count for the owner's quota: promised ones before they are here, none once they are gone. */
+  readonly quotaBytes: number
   readonly placement: Placement
   readonly durability: Durability
   /** Grows each time the right to write moves to another holder; guards every change of the record. */

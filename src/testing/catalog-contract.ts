@@ -1,8 +1,12 @@
 import type { ContractCase, CatalogUnderTest } from './catalog-contract/case.ts'
+import { claimCases } from './catalog-contract/claims.ts'
 import { durabilityCases } from './catalog-contract/durability.ts'
 import { leaseCases } from './catalog-contract/leases.ts'
 import { listCases } from './catalog-contract/listing.ts'
-import { outboxCases } from './catalog-contract/outbox.ts'
+import { ownerCases } from './catalog-contract/owners.ts'
+import { givenUpCases, holdingCases } from './catalog-contract/queue-holding.ts'
+import { queueSharingCases } from './catalog-contract/queue-sharing.ts'
+import { queueCases } from './catalog-contract/queues.ts'
 import { recordCases } from './catalog-contract/records.ts'
 import { takeoverCases } from './catalog-contract/takeover.ts'
 
@@ -23,10 +27,15 @@ export function catalogContract({ test, factory }: CatalogContractOptions): void
   const cases: readonly ContractCase[] = [
     ...recordCases,
     ...listCases,
-    ...outboxCases,
+    ...ownerCases,
+    ...queueCases,
+    ...holdingCases,
+    ...givenUpCases,
+    ...claimCases,
     ...durabilityCases,
     ...leaseCases,
     ...takeoverCases,
+    ...queueSharingCases,
   ]
   for (const { name, run } of cases) {
     test(name, async () => {

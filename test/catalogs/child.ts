@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs'
 import { sqliteCatalog } from '../../src/catalogs/sqlite/index.ts'
 import { isUploadError } from '../../src/core/errors.ts'
-import type { Catalog } from '../../src/core/ports/catalog.ts'
 import { insertSample } from '../../src/testing/catalog-contract/case.ts'
 import type { Answer, Question } from './child-process.ts'
 
@@ -41,8 +40,9 @@ function numberedId(index: number): Awaited<ReturnType<typeof insertSample>>['id
 async function answer({ method, values }: Question): Promise<unknown> {
   const extra = extras[method]
   if (extra !== undefined) return extra(...(values as never[]))
-  const own = catalog[method as keyof Catalog] as (...values: unknown[]) => unknown
-  return own.call(catalog, ...values)
+  const [room, name] = method.startsWith('queues.') ? [catalog.queues, method.slice(7)] : [catalog, method]
+  const own = Reflect.get(room, name) as (...values: unknown[]) => unknown
+  return own.call(room, ...values)
 }
 
 process.on('message', (question: Question) => {

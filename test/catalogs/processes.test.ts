@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { sqliteCatalog } from '../../src/catalogs/sqlite/index.ts'
 import { systemClock } from '../../src/core/system-clock.ts'
-import type { Acquired } from '../../src/core/ports/catalog.ts'
+import type { Acquired, QueueEntry } from '../../src/core/ports/catalog.ts'
 import type { Clock } from '../../src/core/ports/clock.ts'
 import type { UploadRecord } from '../../src/core/upload.ts'
 import { guardOf, sampleRecord, until } from '../../src/testing/catalog-contract/case.ts'
@@ -116,3 +116,50 @@ test('SIGSTOP of the holder: another process takes over, and after SIGCONT the o
   await until('its old files can be trusted', async () => (await second.call('mayExtend', writer)) === true)
   expect((await acquire(first, record)).kind).toBe('busy')
 })
+
+test('workers that are killed again and again: every claim is done, and none is held by two that live', async () => {
+  const server = await startChild(path)
+  await server.call('queues.enableClaims')
+  const completed: string[] = []
+  const serving = (async () => {
+    while (completed.length < 150) {
+      const records = Array.from({ length: 10 }, () => sampleRecord({ status: 'complete', finishedAtMs: 1 }))
+      await Promise.all(records.map((record) => server.call('insert', record)))
+      completed.push(...records.map(({ id }) => id))
+    }
+  })()
+  const done: string[] = []
+  const taken: QueueEntry[] = []
+  const leaseMs = 200
+  let kills = 0
+  const work = async (): Promise<void> => {
+    let worker = await startChild(path)
+    while (done.length < 150) {
+      const terms = { limit: 3, nowMs: Date.now(), leaseMs }
+      const entries = (await worker.call('queues.take', 'claims', terms)) as QueueEntry[]
+      taken.push(...entries)
+      if (kills < 4 && entries.length > 0 && done.length > kills * 20) {
+        kills += 1
+        worker.signal('SIGKILL')
+        await worker.ended
+        worker = await startChild(path)
+        continue
+      }
+      for (const entry of entries) {
+        if ((await worker.call('queues.done', entry)) === true) done.push(entry.uploadId)
+      }
+    }
+  }
+  await Promise.all([serving, work(), work(), work()])
+  expect(kills).toBe(4)
+  expect(done.sort()).toEqual(completed.sort())
+  expect(await server.call('queues.list', { limit: 10 })).toEqual([])
+  // Each was taken again only once the time of the one before had passed.
+  const dueAtMs = new Map(taken.map((entry) => [`${entry.sequence} ${entry.attempts}`, entry.dueAtMs]))
+  expect(dueAtMs.size).toBe(taken.length)
+  for (const entry of taken) {
+    const before = dueAtMs.get(`${entry.sequence} ${entry.attempts - 1}`) ?? 0
+    expect(entry.dueAtMs - leaseMs).toBeGreaterThanOrEqual(before)
+  }
+  expect(taken.length).toBeGreaterThan(150)
+}, 60_000)

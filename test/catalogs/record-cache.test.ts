@@ -3,26 +3,10 @@ import { RecordCache } from '../../src/catalogs/sqlite/record-cache.ts'
 import { newUploadId } from '../../src/core/new-upload-id.ts'
 import type { UploadRecord } from '../../src/core/upload.ts'
 import type { UploadId } from '../../src/core/upload-id.ts'
+import { sampleRecord } from '../../src/testing/catalog-contract/case.ts'
 
 function record(id: UploadId, inline?: Uint8Array): UploadRecord {
-  return {
-    id,
-    dialect: 'tus1',
-    status: 'receiving',
-    offset: 0,
-    length: 10,
-    metadata: {},
-    echo: {},
-    concat: undefined,
-    placement: { where: null, ...(inline && { inline }) },
-    durability: 'power',
-    epoch: 0,
-    chore: undefined,
-    createdAtMs: 0,
-    lastWriteAtMs: 0,
-    expiresAtMs: undefined,
-    finishedAtMs: undefined,
-  }
+  return sampleRecord({ id, placement: { where: null, ...(inline && { inline }) } })
 }
 
 const ids = (count: number): UploadId[] =>
@@ -60,5 +44,18 @@ describe('the records used last', () => {
     for (const id of all) cache.delete(id)
     for (const id of all) cache.put(record(id))
     expect(all.filter((id) => cache.get(id) !== undefined)).toHaveLength(40)
+  })
+  test('answers are counted too: of 10 with 1 MiB each, 2 stay', () => {
+    const cache = new RecordCache()
+    const all = ids(10)
+    const answer = { status: 200, headers: {}, body: new Uint8Array(1024 * 1024) }
+    for (const id of all) {
+      cache.put(record(id))
+      cache.change(id, { handling: { attempts: 1, answer } })
+    }
+    expect(all.filter((id) => cache.get(id) !== undefined)).toHaveLength(2)
+    for (const id of all) cache.change(id, { handling: { attempts: 1 } })
+    for (const id of all) cache.put(record(id))
+    expect(all.filter((id) => cache.get(id) !== undefined)).toHaveLength(10)
   })
 })

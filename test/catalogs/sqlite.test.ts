@@ -14,7 +14,13 @@ import { listStatement } from '../../src/catalogs/sqlite/reader.ts'
 import type { ListQuery } from '../../src/core/ports/catalog.ts'
 import { parseUploadId } from '../../src/core/upload-id.ts'
 import type { UploadRecord } from '../../src/core/upload.ts'
-import { assertSameRecord, insertSample, sampleRecord } from '../../src/testing/catalog-contract/case.ts'
+import {
+  assertSameRecord,
+  guardOf,
+  insertSample,
+  sampleRecord,
+  until,
+} from '../../src/testing/catalog-contract/case.ts'
 import { endChildren, startChild } from './child-process.ts'
 import { temporaryDirectory } from './sqlite-fixture.ts'
 
@@ -110,6 +116,29 @@ describe('the file', () => {
     })
   })
 
+  test('what is remembered of a record does not share its bytes with the caller', async () => {
+    const catalog = await opened()
+    const known = await insertSample(catalog)
+    // The same object twice: it comes from memory.
+    await until('records are remembered', () => catalog.get(known.id) === catalog.get(known.id))
+    const bytes = new Uint8Array([1, 2, 3])
+    const record = await insertSample(catalog, { placement: { where: 1, inline: bytes } })
+    const answer = { status: 200, headers: {}, body: bytes }
+    await catalog.update(known.id, guardOf(known), { handling: { attempts: 1, answer } })
+    bytes.fill(9)
+    expect((await catalog.get(record.id))?.placement.inline).toEqual(new Uint8Array([1, 2, 3]))
+    expect((await catalog.get(known.id))?.handling?.answer?.body).toEqual(new Uint8Array([1, 2, 3]))
+    await catalog.update(record.id, guardOf(record), { placement: { where: 1, inline: bytes } })
+    bytes.fill(8)
+    expect((await catalog.get(record.id))?.placement.inline).toEqual(new Uint8Array([9, 9, 9]))
+    await catalog.close()
+  })
+
+  test('an ordinary record takes no more space than it has to say', () => {
+    const cold = insertValues(sampleRecord({ limits: {}, serverMetadata: {} }))
+    expect(cold).toContain('{"dialect":"tus1","metadata":{},"echo":{}}')
+  })
+
   test('inline bytes that moved or whose upload was forgotten take no space', async () => {
     const catalog = await opened()
     const placement = { where: 1, inline: new Uint8Array(100) }
@@ -149,6 +178,8 @@ describe('a page of a listing reads no more than it has to', () => {
     [{ status: ['receiving'] }, /USING INDEX uploads_unfinished/],
     [{ status: ['receiving', 'finishing'] }, /USING INDEX uploads_unfinished/],
     [{ lastWriteBeforeMs: 5 }, /USING INDEX uploads_gone/],
+    [{ finishedBeforeMs: 5 }, /USING INDEX uploads_finished/],
+    [{ finishedBeforeMs: 5, status: ['complete'] }, /USING INDEX uploads_finished/],
     [{ withChore: true }, /USING INDEX uploads_chore/],
     [{ withChore: true, status: ['finishing'] }, /USING INDEX uploads_(chore|unfinished)/],
     [{ status: ['complete'] }, /USING INDEX sqlite_autoindex_uploads_1/],
@@ -171,7 +202,12 @@ describe('after a reboot', () => {
     const first = await opened({ boot: 'one' })
     const lost = [
       await insertSample(first, { durability: 'process', expiresAtMs: 5 }),
-      await insertSample(first, { durability: 'process', status: 'finishing' }),
+      await insertSample(first, {
+        durability: 'process',
+        status: 'finishing',
+        owner: 'o',
+        quotaBytes: 5,
+      }),
     ]
     const kept: UploadRecord[] = [
       await insertSample(first, { durability: 'process', status: 'complete' }),
@@ -190,8 +226,10 @@ describe('after a reboot', () => {
         status: 'failed',
         chore: 'remove',
         expiresAtMs: undefined,
+        quotaBytes: 0,
       })
     }
+    expect(await after.usage('o')).toEqual({ bytes: 0, uploads: 0 })
     await after.close()
   })
 
@@ -232,7 +270,7 @@ describe('the engine', () => {
 
   const insert = (bytes: number): Operation => {
     const record = sampleRecord({ placement: { where: 1, inline: new Uint8Array(bytes) } })
-    return ['insert', insertValues(record), new Uint8Array(bytes), []]
+    return ['insert', insertValues(record), new Uint8Array(bytes), [], null]
   }
 
   test('a full disk refuses its group whole, and the next one that fits goes through', () => {
@@ -271,7 +309,7 @@ describe('the engine', () => {
 
   test('an operation that cannot be carried out fails alone', () => {
     engine((subject) => {
-      const impossible: Operation = ['insert', insertValues(sampleRecord({ offset: 0.5 })), null, []]
+      const impossible: Operation = ['insert', insertValues(sampleRecord({ offset: 0.5 })), null, [], null]
       const reply = subject.run([{ writer: 'me', operations: [insert(1), impossible, insert(1)] }])
       expect(reply.outcomes).toEqual([true, null, true])
       expect([...reply.failures].map(([index, { code }]) => [index, code])).toEqual([

@@ -4,14 +4,18 @@ import type {
   Catalog,
   Guard,
   ListQuery,
-  Outbox,
+  OwnerBounds,
+  OwnerUsage,
+  Queues,
   RecordChange,
   UploadEvent,
 } from '../../core/ports/catalog.ts'
 import type { Durability, UploadRecord } from '../../core/upload.ts'
 import type { UploadId } from '../../core/upload-id.ts'
-import { memoryOutbox, type MemoryOutbox } from './outbox.ts'
+import { withOwnBytes } from '../own-copy.ts'
 import { matches, SortedIds } from './listing.ts'
+import { Owners } from './owners.ts'
+import { memoryQueues, type MemoryQueues } from './queues.ts'
 
 export interface MemoryCatalogOptions {
   /**
@@ -43,17 +47,21 @@ class MemoryCatalog implements Catalog {
   readonly durability: Durability
   readonly writer: string
   readonly isAlone = true
-  readonly outbox: Outbox
+  readonly queues: Queues
   readonly #records = new Map<UploadId, UploadRecord>()
   readonly #ids = new SortedIds()
-  readonly #events: MemoryOutbox
+  readonly #owners = new Owners()
+  readonly #queues: MemoryQueues
   #closed = false
 
   constructor(writer: string, durability: Durability) {
     this.writer = writer
     this.durability = durability
-    this.#events = memoryOutbox(() => this.#assertOpen())
-    this.outbox = this.#events
+    this.#queues = memoryQueues(
+      () => this.#assertOpen(),
+      () => this.#records.values(),
+    )
+    this.queues = this.#queues
   }
 
   get(id: UploadId): UploadRecord | undefined {
@@ -61,12 +69,16 @@ class MemoryCatalog implements Catalog {
     return this.#records.get(id)
   }
 
-  async insert(record: UploadRecord, events: readonly UploadEvent[] = []): Promise<void> {
+  async insert(
+    record: UploadRecord,
+    events: readonly UploadEvent[] = [],
+    bounds?: OwnerBounds,
+  ): Promise<void> {
     this.#assertOpen()
     if (this.#records.has(record.id)) throw new UploadError('ERR_UPLOAD_EXISTS')
-    this.#records.set(record.id, owned(record))
+    this.#owners.check(record, bounds)
     this.#ids.add(record.id)
-    this.#events.append(events)
+    this.#change(undefined, withOwnBytes(record), events)
   }
 
   async update(
@@ -77,16 +89,17 @@ class MemoryCatalog implements Catalog {
   ): Promise<boolean> {
     const record = this.#guarded(id, guard)
     if (record === undefined) return false
-    const next = { ...record, ...change }
-    this.#records.set(id, change.placement === undefined ? next : owned(next))
-    this.#events.append(events)
+    this.#change(record, { ...record, ...withOwnBytes(change) }, events)
     return true
   }
 
   async forget(id: UploadId, guard: Guard): Promise<boolean> {
-    if (this.#guarded(id, guard) === undefined) return false
+    const record = this.#guarded(id, guard)
+    if (record === undefined) return false
     this.#records.delete(id)
     this.#ids.remove(id)
+    this.#owners.changed(record, undefined)
+    this.#queues.changed(record, undefined)
     return true
   }
 
@@ -127,8 +140,20 @@ class MemoryCatalog implements Catalog {
     return page
   }
 
+  async usage(owner: string): Promise<OwnerUsage> {
+    this.#assertOpen()
+    return this.#owners.usage(owner)
+  }
+
   async close(): Promise<void> {
     this.#closed = true
+  }
+
+  #change(before: UploadRecord | undefined, after: UploadRecord, events: readonly UploadEvent[]): void {
+    this.#records.set(after.id, after)
+    this.#owners.changed(before, after)
+    this.#queues.changed(before, after)
+    this.#queues.append(events)
   }
 
   #guarded(id: UploadId, guard: Guard): UploadRecord | undefined {
@@ -142,11 +167,4 @@ class MemoryCatalog implements Catalog {
   #assertOpen(): void {
     if (this.#closed) throw new UploadError('ERR_STORE_UNAVAILABLE', { reason: 'The catalog is closed.' })
   }
-}
-
-/** The record with its own copy of the inline bytes: the caller may reuse its buffer. */
-function owned(record: UploadRecord): UploadRecord {
-  const inline = record.placement.inline
-  if (inline === undefined) return record
-  return { ...record, placement: { ...record.placement, inline: new Uint8Array(inline) } }
 }

@@ -7,12 +7,17 @@ export function matches(record: UploadRecord, query: ListQuery): boolean {
   if (query.status !== undefined && !query.status.includes(record.status)) return false
   if (query.withChore === true && record.chore === undefined) return false
   if (query.expiresBeforeMs !== undefined && !(expiry(record) < query.expiresBeforeMs)) return false
+  if (query.finishedBeforeMs !== undefined && !(finish(record) < query.finishedBeforeMs)) return false
   if (query.lastWriteBeforeMs === undefined) return true
   return isGone(record) && record.lastWriteAtMs < query.lastWriteBeforeMs
 }
 
 function expiry(record: UploadRecord): number {
   return record.expiresAtMs ?? Number.POSITIVE_INFINITY
+}
+
+function finish({ status, finishedAtMs }: UploadRecord): number {
+  return status === 'complete' ? (finishedAtMs ?? Infinity) : Infinity
 }
 
 /** Ids in order. Sorts when a listing asks, so that an insert costs nothing. */

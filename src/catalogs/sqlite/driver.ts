@@ -41,7 +41,8 @@ export async function loadDriver(): Promise<OpenDatabase> {
 }
 
 function importModule(name: string): Promise<unknown> {
-  return import(name)
+  // Written out, so that tools which trace files for a deployment find it.
+  return name === '@photostructure/sqlite' ? import('@photostructure/sqlite') : import(name)
 }
 
 type Constructor = new (path: string) => object

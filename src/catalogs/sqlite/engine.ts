@@ -10,7 +10,7 @@ const CHECKPOINT_AFTER_PAGES = 1000
 const CHECKPOINT_AT_LATEST_PAGES = 8000
 /** What a transaction adds to the log, as measured: a few pages it always touches and one or two per change. */
 const PAGES_PER_TRANSACTION = 6
-const PAGES_PER_OPERATION = 1.5
+const PAGES_PER_CHANGE = 1.5
 const PAGE_BYTES = 4096
 
 const FULL: Failure = { code: 'ERR_STORE_FULL', reason: 'There is no space left for the records of uploads.' }
@@ -105,7 +105,8 @@ export class Engine {
       }
     }
     this.#statements.exec('COMMIT')
-    this.#pagesInLog += PAGES_PER_TRANSACTION + PAGES_PER_OPERATION * outcomes.length + inlinePages(batches)
+    this.#pagesInLog +=
+      PAGES_PER_TRANSACTION + PAGES_PER_CHANGE * changes(batches, outcomes) + inlinePages(batches)
     return { outcomes, failures, fatal: undefined }
   }
 
@@ -145,6 +146,22 @@ export class Engine {
       // SQLite has rolled back by itself (it does on a full disk), or there was no transaction yet.
     }
   }
+}
+
+/** Rows that a group has changed, roughly: an operation may take many entries or tell of many events. */
+function changes(batches: readonly Batch[], outcomes: readonly Outcome[]): number {
+  let count = outcomes.length
+  for (const outcome of outcomes) {
+    if (typeof outcome === 'number') count += outcome
+    else if (Array.isArray(outcome)) count += outcome.length
+  }
+  for (const { operations } of batches) {
+    for (const operation of operations) {
+      if (operation[0] === 'insert') count += operation[3].length
+      else if (operation[0] === 'update') count += operation[5].length
+    }
+  }
+  return count
 }
 
 function inlinePages(batches: readonly Batch[]): number {

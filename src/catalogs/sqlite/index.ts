@@ -5,7 +5,9 @@ import type {
   Catalog,
   Guard,
   ListQuery,
-  Outbox,
+  OwnerBounds,
+  OwnerUsage,
+  Queues,
   RecordChange,
   UploadEvent,
 } from '../../core/ports/catalog.ts'
@@ -13,6 +15,7 @@ import type { Clock } from '../../core/ports/clock.ts'
 import { systemClock } from '../../core/system-clock.ts'
 import type { Durability, UploadRecord } from '../../core/upload.ts'
 import type { UploadId } from '../../core/upload-id.ts'
+import { withOwnBytes } from '../own-copy.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { openConnection } from './connection.ts'
 import { ensureDatabaseFile } from './database-file.ts'
@@ -20,10 +23,11 @@ import { type Database, loadDriver, type OpenDatabase, RESULT, resultCode } from
 import { Membership } from './membership.ts'
 import type { GuardValues, Operation } from './operations.ts'
 import { type Processes, systemProcesses } from './processes.ts'
+import { sqliteQueues } from './queues.ts'
 import { Reader } from './reader.ts'
 import { giveUpUnsynced } from './reboot.ts'
 import { RecordCache } from './record-cache.ts'
-import { changeValues, eventValues, inlineBytes, insertValues } from './record-row.ts'
+import { boundValues, changeValues, eventValues, insertValues } from './record-row.ts'
 import { assertKnownSchema, migrate } from './schema.ts'
 import { sameThread, startWorker, type WriterEvents } from './writer-thread.ts'
 
@@ -58,7 +62,7 @@ export interface SqliteCatalogOptions {
 }
 
 /**
- * Keeps records, leases and the outbox in one SQLite file that several processes of one machine may share.
+ * Keeps records, leases and queues in one SQLite file that several processes of one machine may share.
  *
  * Changes that wait at the same time are committed together with one sync by a worker thread; reads happen here.
  *
@@ -130,7 +134,7 @@ function names(first: string): () => string {
 
 class SqliteCatalog implements Catalog {
   readonly durability: Durability
-  readonly outbox: Outbox
+  readonly queues: Queues
   readonly #reader: Reader
   readonly #cache = new RecordCache()
   readonly #queue: CommitQueue
@@ -146,15 +150,8 @@ class SqliteCatalog implements Catalog {
     this.#reader = reader
     this.#queue = new CommitQueue((name) => this.#membership.expelled(name))
     this.#membership = membership(this.#queue, this.#cache)
-    this.outbox = {
-      read: async (afterSequence, limit) => {
-        this.#assertOpen()
-        return reader.events(afterSequence, limit)
-      },
-      acknowledge: async (sequence) => {
-        await this.#membership.commit(['delivered', sequence])
-      },
-    }
+    const assertOpen = (): void => this.#assertOpen()
+    this.queues = sqliteQueues({ membership: this.#membership, reader, assertOpen })
   }
 
   async start(open: OpenDatabase, path: string, where: 'worker' | 'same'): Promise<void> {
@@ -191,27 +188,30 @@ class SqliteCatalog implements Catalog {
     return record
   }
 
-  async insert(record: UploadRecord, events?: readonly UploadEvent[]): Promise<void> {
-    const bytes = inlineBytes(record.placement)
-    const inserted = await this.#membership.commit([
+  async insert(inserted: UploadRecord, events?: readonly UploadEvent[], bounds?: OwnerBounds): Promise<void> {
+    const record = withOwnBytes(inserted)
+    const outcome = await this.#membership.commit([
       'insert',
       insertValues(record),
-      bytes,
+      record.placement.inline ?? null,
       eventValues(events),
+      boundValues(record, bounds),
     ])
-    if (inserted !== true) throw new UploadError('ERR_UPLOAD_EXISTS')
+    if (outcome === 'ERR_QUOTA_EXCEEDED' || outcome === 'ERR_TOO_MANY_UPLOADS') throw new UploadError(outcome)
+    if (outcome !== true) throw new UploadError('ERR_UPLOAD_EXISTS')
     if (this.#membership.isAlone) this.#cache.put(record)
   }
 
   async update(
     id: UploadId,
     guard: Guard,
-    change: RecordChange,
+    changed: RecordChange,
     events?: readonly UploadEvent[],
   ): Promise<boolean> {
     this.#membership.assertNotLost(id)
+    const change = withOwnBytes(changed)
     const { columns, values } = changeValues(change)
-    const bytes = inlineBytes(change.placement)
+    const bytes = change.placement?.inline ?? null
     const told = eventValues(events)
     const operation: Operation = ['update', guardValues(id, guard), columns, values, bytes, told]
     const isDone = (await this.#membership.commit(operation)) === true
@@ -256,6 +256,11 @@ class SqliteCatalog implements Catalog {
   async list(query: ListQuery): Promise<readonly UploadRecord[]> {
     this.#assertOpen()
     return this.#reader.list(query)
+  }
+
+  async usage(owner: string): Promise<OwnerUsage> {
+    this.#assertOpen()
+    return this.#reader.usage(owner)
   }
 
   close(): Promise<void> {

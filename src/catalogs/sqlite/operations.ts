@@ -1,8 +1,11 @@
 import type { ErrorCode } from '../../core/errors.ts'
 import type { SqlValue } from './driver.ts'
 
-/** `[upload id, type, at, payload]` */
-export type EventValues = readonly [string, string, number, string]
+/** `[queue, upload id, type, at, payload]` */
+export type EventValues = readonly [string, string, string, number, string]
+
+/** `[owner, bytes, uploads, most bytes, most uploads]`: what an insert adds to what its owner has, and its bounds. */
+export type BoundValues = readonly [string, number, number, number | null, number | null]
 
 /** `[id, epoch, offset, status]`: what a record must still look like. */
 export type GuardValues = readonly [string, number, number, string]
@@ -12,7 +15,7 @@ export type GuardValues = readonly [string, number, number, string]
  * makes a message between threads dear.
  */
 export type Operation =
-  | readonly ['insert', readonly SqlValue[], Uint8Array | null, readonly EventValues[]]
+  | readonly ['insert', readonly SqlValue[], Uint8Array | null, readonly EventValues[], BoundValues | null]
   | readonly [
       'update',
       GuardValues,
@@ -22,11 +25,27 @@ export type Operation =
       readonly EventValues[],
     ]
   | readonly ['forget', GuardValues]
-  | readonly ['delivered', sequence: number]
   | readonly ['acquire', id: string]
   | readonly ['release', id: string]
   | readonly ['want', id: string]
+  | QueueOperation
   | MembershipOperation
+
+/** What can be done with queues; entries are named by sequence and attempts. */
+export type QueueOperation =
+  | readonly ['take', queue: string, limit: number, nowMs: number, dueAtMs: number]
+  | readonly ['extend', sequence: number, attempts: number, dueAtMs: number]
+  | readonly ['done', sequence: number, attempts: number]
+  | readonly [
+      'give-back',
+      sequence: number,
+      attempts: number,
+      dueAtMs: number,
+      state: 'later' | 'dead',
+      error: string | null,
+    ]
+  | readonly ['replay', sequences: readonly number[]]
+  | readonly ['claims']
 
 /** Changes of who takes part; what they mean is told in `membership.ts`. */
 type MembershipOperation =
@@ -45,9 +64,11 @@ export interface Batch {
 
 /**
  * What came of an operation: whether it changed something; for `acquire` the row as it is now,
- * `null` (no such upload) or the name of the writer that holds it.
+ * `null` (no such upload) or the name of the writer that holds it; for an `insert` past the bounds of its owner the
+ * error's code; for `take` the rows that were taken; for `replay` and
+ * `claims` how many entries were written.
  */
-export type Outcome = boolean | string | object | null
+export type Outcome = boolean | number | string | object | null
 
 export interface Failure {
   readonly code: ErrorCode

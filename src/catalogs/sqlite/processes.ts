@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { uptime } from 'node:os'
-import { RowReader } from './record-row.ts'
+import { RowReader } from './row-reader.ts'
 
 /** Names one process on one machine since it was started. Another process never has the same. */
 export interface ProcessIdentity {

@@ -1,8 +1,11 @@
-import type { ListQuery, OutboxEntry } from '../../core/ports/catalog.ts'
+import type { ListQuery, OwnerUsage, QueueEntry, QueueQuery } from '../../core/ports/catalog.ts'
 import type { UploadRecord } from '../../core/upload.ts'
 import type { UploadId } from '../../core/upload-id.ts'
 import type { Database, SqlValue, Statement } from './driver.ts'
-import { outboxEntryOf, recordOf, RowReader, SELECT_COLUMNS } from './record-row.ts'
+import { PreparedStatements } from './prepared-statements.ts'
+import { NEXT_DUE, queueEntryOf, queueListStatement } from './queue-row.ts'
+import { OWNER_COLUMNS, ownerText, recordOf, SELECT_COLUMNS } from './record-row.ts'
+import { RowReader } from './row-reader.ts'
 
 /** A process that takes part, as the others see it. */
 export interface ProcessRow {
@@ -20,8 +23,7 @@ export interface ProcessRow {
  * across an await keeps the log from starting over.
  */
 export class Reader {
-  readonly #database: Database
-  readonly #prepared = new Map<string, Statement>()
+  readonly #statements: PreparedStatements
   // The two that run per request are kept at hand.
   readonly #record: Statement
   readonly #recordAndStanding: Statement
@@ -29,7 +31,7 @@ export class Reader {
 
   constructor(database: Database) {
     database.exec('PRAGMA query_only = 1')
-    this.#database = database
+    this.#statements = new PreparedStatements(database)
     this.#record = database.prepare(`SELECT ${SELECT_COLUMNS} FROM uploads WHERE id = ?`)
     this.#recordAndStanding = database.prepare(
       `SELECT p.writer, u.* FROM processes p
@@ -40,8 +42,7 @@ export class Reader {
   }
 
   close(): void {
-    this.#prepared.clear()
-    this.#database.close()
+    this.#statements.close()
   }
 
   get(id: UploadId): UploadRecord | undefined {
@@ -61,15 +62,23 @@ export class Reader {
 
   list(query: ListQuery): UploadRecord[] {
     const { sql, values } = listStatement(query)
-    return this.#statement(sql)
-      .all(...values)
-      .map((row) => recordOf(row))
+    return this.#statements.all(sql, ...values).map((row) => recordOf(row))
   }
 
-  events(afterSequence: number, limit: number): OutboxEntry[] {
-    return this.#statement('SELECT * FROM outbox WHERE sequence > ? ORDER BY sequence LIMIT ?')
-      .all(afterSequence, limit)
-      .map((row) => outboxEntryOf(row))
+  usage(owner: string): OwnerUsage {
+    const row = this.#statements.get(`SELECT ${OWNER_COLUMNS} FROM owners WHERE owner = ?`, ownerText(owner))
+    if (row === undefined) return { bytes: 0, uploads: 0 }
+    const read = new RowReader(row)
+    return { bytes: read.integer('bytes'), uploads: read.integer('uploads') }
+  }
+
+  queueEntries(query: QueueQuery): QueueEntry[] {
+    const { sql, values } = queueListStatement(query)
+    return this.#statements.all(sql, ...values).map((row) => queueEntryOf(row))
+  }
+
+  nextDueMs(queue: string): number | undefined {
+    return new RowReader(this.#statements.get(NEXT_DUE, queue, queue)).maybeInteger('due_at')
   }
 
   /** Changes when anybody has committed anything. */
@@ -78,48 +87,39 @@ export class Reader {
   }
 
   processes(): ProcessRow[] {
-    return this.#statement('SELECT * FROM processes')
-      .all()
-      .map((row) => {
-        const read = new RowReader(row)
-        return {
-          writer: read.text('writer'),
-          identity: read.text('identity'),
-          mode: read.oneOf('mode', ['solo', 'shared']),
-          beat: read.integer('beat'),
-          expulsion: read.maybeInteger('expulsion'),
-        }
-      })
+    return this.#statements.all('SELECT * FROM processes').map((row) => {
+      const read = new RowReader(row)
+      return {
+        writer: read.text('writer'),
+        identity: read.text('identity'),
+        mode: read.oneOf('mode', ['solo', 'shared']),
+        beat: read.integer('beat'),
+        expulsion: read.maybeInteger('expulsion'),
+      }
+    })
   }
 
   /** How many processes were ever expelled. */
   expulsions(): number {
-    const row = this.#statement("SELECT value FROM meta WHERE name = 'expulsions'").get()
+    const row = this.#statements.get("SELECT value FROM meta WHERE name = 'expulsions'")
     return new RowReader(row).integer('value')
   }
 
   /** Uploads of `writer` that another process asks for. */
   wanted(writer: string): string[] {
-    return this.#statement('SELECT upload_id FROM leases WHERE writer = ? AND wanted')
-      .all(writer)
+    return this.#statements
+      .all('SELECT upload_id FROM leases WHERE writer = ? AND wanted', writer)
       .map((row) => new RowReader(row).text('upload_id'))
   }
 
   /** Who in good standing holds the lease. */
   holder(id: UploadId): string | undefined {
-    const row = this.#statement(
+    const row = this.#statements.get(
       `SELECT l.writer FROM leases l JOIN processes p ON p.writer = l.writer AND p.expulsion IS NULL
        WHERE l.upload_id = ?`,
-    ).get(id)
+      id,
+    )
     return row === undefined ? undefined : new RowReader(row).text('writer')
-  }
-
-  #statement(sql: string): Statement {
-    const known = this.#prepared.get(sql)
-    if (known !== undefined) return known
-    const statement = this.#database.prepare(sql)
-    this.#prepared.set(sql, statement)
-    return statement
   }
 }
 
@@ -131,7 +131,7 @@ const GONE = "status IN ('cancelled', 'expired', 'failed')"
  * by word, and hides `id` behind a plus: SQLite would otherwise walk through all ids to save the sorting.
  */
 export function listStatement(query: ListQuery): { sql: string; values: SqlValue[] } {
-  const { status, expiresBeforeMs, lastWriteBeforeMs, withChore, after } = query
+  const { status, expiresBeforeMs, lastWriteBeforeMs, finishedBeforeMs, withChore, after } = query
   const unfinished = status?.every((one) => one === 'receiving' || one === 'finishing') === true
   const terms: string[] = []
   const values: SqlValue[] = []
@@ -143,8 +143,10 @@ export function listStatement(query: ListQuery): { sql: string; values: SqlValue
   if (status !== undefined) where(`status IN (${status.map(() => '?').join(', ')})`, ...status)
   if (expiresBeforeMs !== undefined) where('expires_at < ?', expiresBeforeMs)
   if (lastWriteBeforeMs !== undefined) where(`${GONE} AND last_write_at < ?`, lastWriteBeforeMs)
+  if (finishedBeforeMs !== undefined) where("status = 'complete' AND finished_at < ?", finishedBeforeMs)
   if (withChore === true) where('chore IS NOT NULL')
-  const few = unfinished || expiresBeforeMs !== undefined || lastWriteBeforeMs !== undefined
+  const few =
+    unfinished || [expiresBeforeMs, lastWriteBeforeMs, finishedBeforeMs].some((time) => time !== undefined)
   const id = few && withChore !== true ? '+id' : 'id'
   if (after !== undefined) where(`${id} > ?`, after)
   const condition = terms.length === 0 ? '' : `WHERE ${terms.join(' AND ')}`

@@ -1,6 +1,6 @@
 import type { Database } from './driver.ts'
 import { sameBoot } from './processes.ts'
-import { RowReader } from './record-row.ts'
+import { RowReader } from './row-reader.ts'
 
 /**
  * After a reboot, gives up what was written with durability `process` and is not complete: its bytes were never
@@ -14,7 +14,7 @@ export function giveUpUnsynced(database: Database, boot: string, nowMs: number):
     if (!isCurrent(database, boot)) {
       database
         .prepare(
-          `UPDATE uploads SET status = 'failed', chore = 'remove', expires_at = NULL, last_write_at = ?
+          `UPDATE uploads SET status = 'failed', chore = 'remove', expires_at = NULL, quota = 0, last_write_at = ?
            WHERE status IN ('receiving', 'finishing') AND durability = 'process'`,
         )
         .run(nowMs)

@@ -3,7 +3,7 @@ import type { UploadRecord } from '../../core/upload.ts'
 import type { UploadId } from '../../core/upload-id.ts'
 
 const MAX_RECORDS = 1024
-const MAX_INLINE_BYTES = 2 * 1024 * 1024
+const MAX_HELD_BYTES = 2 * 1024 * 1024
 
 /**
  * The records used last, as they are committed.
@@ -14,7 +14,7 @@ const MAX_INLINE_BYTES = 2 * 1024 * 1024
 export class RecordCache {
   /** The least recently used comes first. */
   readonly #records = new Map<UploadId, UploadRecord>()
-  #inlineBytes = 0
+  #heldBytes = 0
 
   get(id: UploadId): UploadRecord | undefined {
     const record = this.#records.get(id)
@@ -27,9 +27,9 @@ export class RecordCache {
   put(record: UploadRecord): void {
     this.delete(record.id)
     this.#records.set(record.id, record)
-    this.#inlineBytes += inlineBytesOf(record)
+    this.#heldBytes += heldBytesOf(record)
     for (const oldest of this.#records.keys()) {
-      if (this.#records.size <= MAX_RECORDS && this.#inlineBytes <= MAX_INLINE_BYTES) break
+      if (this.#records.size <= MAX_RECORDS && this.#heldBytes <= MAX_HELD_BYTES) break
       this.delete(oldest)
     }
   }
@@ -44,15 +44,15 @@ export class RecordCache {
     const record = this.#records.get(id)
     if (record === undefined) return
     this.#records.delete(id)
-    this.#inlineBytes -= inlineBytesOf(record)
+    this.#heldBytes -= heldBytesOf(record)
   }
 
   clear(): void {
     this.#records.clear()
-    this.#inlineBytes = 0
+    this.#heldBytes = 0
   }
 }
 
-function inlineBytesOf(record: UploadRecord): number {
-  return record.placement.inline?.byteLength ?? 0
+function heldBytesOf(record: UploadRecord): number {
+  return (record.placement.inline?.byteLength ?? 0) + (record.handling?.answer?.body.byteLength ?? 0)
 }

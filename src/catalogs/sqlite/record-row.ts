@@ -1,20 +1,37 @@
-import { UploadError } from '../../core/errors.ts'
-import type { OutboxEntry, RecordChange, UploadEvent } from '../../core/ports/catalog.ts'
+import type { OwnerBounds, RecordChange, UploadEvent } from '../../core/ports/catalog.ts'
 import type { Json, Placement, UploadRecord } from '../../core/upload.ts'
-import { parseUploadId } from '../../core/upload-id.ts'
+import { ownerShare } from '../owner-share.ts'
 import type { SqlValue } from './driver.ts'
-import type { EventValues } from './operations.ts'
+import { handlingOf, handlingText } from './handling-text.ts'
+import type { BoundValues, EventValues } from './operations.ts'
+import { RowReader } from './row-reader.ts'
+
+const RECORD_COLUMNS =
+  'id, status, offset, length, epoch, chore, durability, created_at, last_write_at, expires_at, finished_at, place, inlined, cold, owner, quota, handling'
 
 /** The order of `insertValues`. */
-export const INSERT_COLUMNS =
-  'id, status, offset, length, epoch, chore, durability, created_at, last_write_at, expires_at, finished_at, place, inlined, cold'
+export const INSERT_COLUMNS: string = `${RECORD_COLUMNS}, partial`
 
 /** One statement reads record and inline bytes, so both are of the same moment. */
-export const SELECT_COLUMNS: string = `${INSERT_COLUMNS},
+export const SELECT_COLUMNS: string = `${RECORD_COLUMNS},
   CASE WHEN inlined THEN (SELECT bytes FROM inline_bytes WHERE upload = uploads.number) END AS bytes`
 
+/**
+ * An owner as a column: JSON, because two names that differ must stay two, and SQLite's text ends at a NUL and cannot
+ * hold half of a surrogate pair.
+ */
+export function ownerText(owner: string): string {
+  return JSON.stringify(owner)
+}
+
+function ownerOf(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : String(JSON.parse(text))
+}
+
+/** What of an owner is read. A sum that no number of ours can be exact about is still a large one. */
+export const OWNER_COLUMNS: string = `min(bytes, ${Number.MAX_SAFE_INTEGER}) AS bytes, uploads`
+
 export function insertValues(record: UploadRecord): SqlValue[] {
-  const { dialect, metadata, echo, concat } = record
   return [
     record.id,
     record.status,
@@ -29,8 +46,24 @@ export function insertValues(record: UploadRecord): SqlValue[] {
     record.finishedAtMs ?? null,
     JSON.stringify(record.placement.where),
     record.placement.inline === undefined ? 0 : 1,
-    JSON.stringify({ dialect, metadata, echo, concat }),
+    coldText(record),
+    record.owner === undefined ? null : ownerText(record.owner),
+    record.quotaBytes,
+    handlingText(record.handling),
+    record.concat?.kind === 'partial' ? 1 : 0,
   ]
+}
+
+/** What never changes. Most records have nothing from the application, so that takes no space. */
+function coldText(record: UploadRecord): string {
+  const { dialect, metadata, echo, concat, request } = record
+  const serverMetadata = unlessEmpty(record.serverMetadata)
+  const limits = unlessEmpty(record.limits)
+  return JSON.stringify({ dialect, metadata, echo, concat, serverMetadata, limits, request })
+}
+
+function unlessEmpty<T extends object>(value: T): T | undefined {
+  return Object.keys(value).length === 0 ? undefined : value
 }
 
 const PLAIN_COLUMNS = [
@@ -42,6 +75,7 @@ const PLAIN_COLUMNS = [
   ['lastWriteAtMs', 'last_write_at'],
   ['expiresAtMs', 'expires_at'],
   ['finishedAtMs', 'finished_at'],
+  ['quotaBytes', 'quota'],
 ] as const satisfies readonly (readonly [keyof RecordChange, string])[]
 
 /** A change as assignments: `status = ?, offset = ?` and the values in that order. */
@@ -57,23 +91,30 @@ export function changeValues(change: RecordChange): { columns: string; values: S
     columns += `${columns === '' ? '' : ', '}place = ?, inlined = ?`
     values.push(JSON.stringify(change.placement.where), change.placement.inline === undefined ? 0 : 1)
   }
+  if ('handling' in change) {
+    columns += `${columns === '' ? '' : ', '}handling = ?`
+    values.push(handlingText(change.handling))
+  }
   return { columns: columns === '' ? 'epoch = epoch' : columns, values }
-}
-
-/**
- * The inline bytes alone in a buffer of their own: cloning a view into a large buffer for the other thread would
- * clone all of it, and the caller may reuse it.
- */
-export function inlineBytes(placement: Placement | undefined): Uint8Array | null {
-  return placement?.inline === undefined ? null : new Uint8Array(placement.inline)
 }
 
 export function eventValues(events: readonly UploadEvent[] | undefined): readonly EventValues[] {
   if (events === undefined || events.length === 0) return NO_EVENTS
-  return events.map((event) => [event.uploadId, event.type, event.atMs, event.payload])
+  return events.map((event) => [event.queue, event.uploadId, event.type, event.atMs, event.payload])
 }
 
 const NO_EVENTS: readonly EventValues[] = []
+
+/** What has to be checked before an insert; `null`: nothing. */
+export function boundValues(record: UploadRecord, bounds: OwnerBounds | undefined): BoundValues | null {
+  const { owner } = record
+  const { maxBytes, maxUploads } = bounds ?? {}
+  if (owner === undefined || (maxBytes === undefined && maxUploads === undefined)) return null
+  const { bytes, uploads } = ownerShare(record)
+  return [ownerText(owner), bytes, uploads, maxBytes ?? null, maxUploads ?? null]
+}
+
+const NOTHING = Object.freeze({})
 
 /** @throws {UploadError} `ERR_CORRUPT_RECORD` for a row that no version of this code has written. */
 export function recordOf(row: unknown): UploadRecord {
@@ -88,6 +129,12 @@ export function recordOf(row: unknown): UploadRecord {
     metadata: cold.object('metadata') as UploadRecord['metadata'],
     echo: cold.object('echo') as UploadRecord['echo'],
     concat: cold.maybeObject('concat') as UploadRecord['concat'],
+    owner: ownerOf(read.maybeText('owner')),
+    serverMetadata: (cold.maybeObject('serverMetadata') ?? NOTHING) as UploadRecord['serverMetadata'],
+    limits: cold.maybeObject('limits') ?? NOTHING,
+    request: cold.maybeObject('request') as UploadRecord['request'],
+    handling: handlingOf(read.maybeText('handling')),
+    quotaBytes: read.integer('quota'),
     placement: placementOf(read),
     durability: read.oneOf('durability', ['power', 'process']),
     epoch: read.integer('epoch'),
@@ -105,72 +152,4 @@ function placementOf(read: RowReader): Placement {
   const bytes = read.value('bytes')
   // Some drivers bind zero bytes as NULL.
   return { where, inline: bytes instanceof Uint8Array ? bytes : new Uint8Array(0) }
-}
-
-export function outboxEntryOf(row: unknown): OutboxEntry {
-  const read = new RowReader(row)
-  return {
-    sequence: read.integer('sequence'),
-    uploadId: read.id('upload_id'),
-    type: read.text('type'),
-    atMs: read.integer('at'),
-    payload: read.text('payload'),
-  }
-}
-
-/** Reads columns of a row with their types checked. */
-export class RowReader {
-  readonly #row: object
-
-  constructor(row: unknown) {
-    if (typeof row !== 'object' || row === null) throw corrupt('row')
-    this.#row = row
-  }
-
-  value(column: string): unknown {
-    return Reflect.get(this.#row, column)
-  }
-
-  text(column: string): string {
-    const value = this.value(column)
-    if (typeof value !== 'string') throw corrupt(column)
-    return value
-  }
-
-  integer(column: string): number {
-    const value = this.value(column)
-    if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw corrupt(column)
-    return value
-  }
-
-  maybeInteger(column: string): number | undefined {
-    return this.value(column) === null ? undefined : this.integer(column)
-  }
-
-  object(column: string): object {
-    const value = this.value(column)
-    if (typeof value !== 'object' || value === null) throw corrupt(column)
-    return value
-  }
-
-  maybeObject(column: string): object | undefined {
-    return this.value(column) === undefined ? undefined : this.object(column)
-  }
-
-  id(column: string): UploadRecord['id'] {
-    const id = parseUploadId(this.value(column))
-    if (id === undefined) throw corrupt(column)
-    return id
-  }
-
-  oneOf<const T extends string>(column: string, values: readonly T[]): T {
-    const value = this.value(column)
-    const found = values.find((candidate) => candidate === value)
-    if (found === undefined) throw corrupt(column)
-    return found
-  }
-}
-
-function corrupt(column: string): UploadError {
-  return new UploadError('ERR_CORRUPT_RECORD', {}, { cause: new Error(`column ${column} is malformed`) })
 }

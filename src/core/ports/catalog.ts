@@ -1,5 +1,8 @@
-import type { Durability, UploadRecord, UploadStatus } from '../upload.ts'
+import type { Durability, OwnerBounds, UploadRecord, UploadStatus } from '../upload.ts'
+
 import type { UploadId } from '../upload-id.ts'
+
+export type { OwnerBounds }
 
 /** A change of a record happens only if the record still looks like this: the fence against a late writer. */
 export interface Guard {
@@ -21,11 +24,15 @@ export type RecordChange = Partial<
     | 'expiresAtMs'
     | 'finishedAtMs'
     | 'durability'
+    | 'handling'
+    | 'quotaBytes'
   >
 >
 
-/** Something that happened to an upload, kept until everybody who asked for it has heard of it. */
+/** Something that happened to an upload, kept in a queue until everybody who asked for it has heard of it. */
 export interface UploadEvent {
+  /** Which queue it goes to: one per listener outside the process. */
+  readonly queue: string
   readonly uploadId: UploadId
   /** `post-create`, `post-finish`, `post-terminate`, … */
   readonly type: string
@@ -34,17 +41,89 @@ export interface UploadEvent {
   readonly payload: string
 }
 
-/** An event with its place in the order of all events. */
-export interface OutboxEntry extends UploadEvent {
+/** An entry of a queue. */
+export interface QueueEntry extends UploadEvent {
+  /** Its place in the order of everything that was ever queued; never used twice. */
   readonly sequence: number
+  /** How often it was taken, this time included. Also the fence: who took it before can no longer change it. */
+  readonly attempts: number
+  /** When it can be taken (again), Unix time in milliseconds. */
+  readonly dueAtMs: number
+  /** Given up: nobody takes it until it is replayed. */
+  readonly isDead: boolean
+  /** What went wrong last, for people. */
+  readonly lastError: string | undefined
 }
 
-/** Events written in the same transaction as the state change they tell of. */
-export interface Outbox {
-  /** Oldest entries after `sequence`, at most `limit`. */
-  read(afterSequence: number, limit: number): Promise<readonly OutboxEntry[]>
-  /** Forgets all entries up to and including `sequence`. */
-  acknowledge(sequence: number): Promise<void>
+/** What identifies an entry that was taken. */
+export type TakenEntry = Pick<QueueEntry, 'sequence' | 'attempts'>
+
+export interface TakeOptions {
+  readonly limit: number
+  readonly nowMs: number
+  /** An entry that is neither done nor released by then can be taken again. */
+  readonly leaseMs: number
+}
+
+export interface QueueQuery {
+  readonly queue?: string | undefined
+  readonly uploadId?: UploadId | undefined
+  /** Only given-up entries, or only the others. */
+  readonly isDead?: boolean | undefined
+  /** Continue behind this sequence. */
+  readonly after?: number | undefined
+  readonly limit: number
+}
+
+/** The queue that {@link Queues.enableClaims} fills: one entry of type `claim` for each complete upload. */
+export const CLAIMS_QUEUE = 'claims'
+
+/**
+ * Queues of what happened to uploads. Entries are written in the same transaction as the change they tell of, taken by
+ * one process at a time, oldest first, and never two of one upload and queue at once: what comes later waits until
+ * what came before is done or given up.
+ */
+export interface Queues {
+  /**
+   * From now on, and for ever, every upload that completes gets a claim in the same transaction, whichever process
+   * completes it; partial uploads do not. Uploads that are complete already get theirs now, oldest first.
+   */
+  enableClaims(): Promise<void>
+  /**
+   * Takes what is due, exclusively among all processes, and counts the attempt. What is new can be taken at once, whatever
+   * the clock says.
+   */
+  take(queue: string, options: TakeOptions): Promise<readonly QueueEntry[]>
+  /** Keeps an entry for longer. @returns False when it is somebody else's by now. */
+  extend(entry: TakenEntry, untilMs: number): Promise<boolean>
+  /** Removes an entry for good. @returns False when it is somebody else's by now. */
+  done(entry: TakenEntry): Promise<boolean>
+  /**
+   * Gives an entry back. From then on it is nobody's, until it is taken again.
+   *
+   * @param outcome - When it is due again, or that it is given up.
+   * @returns False when it is somebody else's by now.
+   */
+  release(
+    entry: TakenEntry,
+    outcome: { readonly dueAtMs: number; readonly isDead: boolean; readonly error?: string | undefined },
+  ): Promise<boolean>
+  /**
+   * Brings given-up entries back as if they had never been tried: behind what waits, under a new sequence.
+   *
+   * @returns How many.
+   */
+  replay(sequences: readonly number[]): Promise<number>
+  list(query: QueueQuery): Promise<readonly QueueEntry[]>
+  /** When the earliest entry of a queue can be taken; `undefined`: there is none. A past time: now. */
+  nextDueMs(queue: string): Promise<number | undefined>
+}
+
+/** What one owner has. */
+export interface OwnerUsage {
+  readonly bytes: number
+  /** Unfinished uploads: `receiving` and `finishing`. */
+  readonly uploads: number
 }
 
 export type Acquired =
@@ -66,6 +145,8 @@ export interface ListQuery {
   readonly expiresBeforeMs?: number
   /** Only tombstones that ended before this time (`lastWriteAtMs`). */
   readonly lastWriteBeforeMs?: number
+  /** Only complete uploads that finished before this time. */
+  readonly finishedBeforeMs?: number
   /** Only records with work left to do. */
   readonly withChore?: boolean
   /** Continue behind this id. */
@@ -74,7 +155,7 @@ export interface ListQuery {
 }
 
 /**
- * Keeps the records, and because it is transactional also the leases and the outbox.
+ * Keeps the records, and because it is transactional also the leases and the queues.
  *
  * Every promise resolves only when the change is durable under the catalog's durability; changes that wait at
  * the same time share one sync. Catalogs shared by several processes hand leases from one to the other; a
@@ -88,8 +169,12 @@ export interface Catalog {
   /** Whether no other process can change a record at this moment. */
   readonly isAlone: boolean
   get(id: UploadId): UploadRecord | undefined | Promise<UploadRecord | undefined>
-  /** @throws {UploadError} `ERR_UPLOAD_EXISTS` if the id is taken. */
-  insert(record: UploadRecord, events?: readonly UploadEvent[]): Promise<void>
+  /**
+   * @param bounds - What the record's owner may have at most.
+   * @throws {UploadError} `ERR_UPLOAD_EXISTS` if the id is taken; `ERR_QUOTA_EXCEEDED`, `ERR_TOO_MANY_UPLOADS` if the
+   *   owner would have too much: nothing was inserted.
+   */
+  insert(record: UploadRecord, events?: readonly UploadEvent[], bounds?: OwnerBounds): Promise<void>
   /**
    * Compare-and-set.
    *
@@ -114,6 +199,8 @@ export interface Catalog {
   /** Calls back once when the catalog can no longer keep its promise (a failed sync): the process should end. */
   onFatal(listener: (error: unknown) => void): void
   list(query: ListQuery): Promise<readonly UploadRecord[]>
-  readonly outbox: Outbox
+  /** What an owner has now; gone uploads do not count. */
+  usage(owner: string): Promise<OwnerUsage>
+  readonly queues: Queues
   close(): Promise<void>
 }

@@ -56,6 +56,10 @@ export interface Store {
   remove(record: UploadRecord): Promise<void>
   /** Joins complete uploads without copying their bytes. Absent: `concatenation` is not offered. */
   readonly concatenate?: (parts: readonly UploadRecord[], into: UploadRecord) => Promise<Placement>
+  /** Where a complete upload lies as a plain file with exactly its bytes; `undefined`: it does not. */
+  readonly pathOf?: (record: UploadRecord) => string | undefined
+  /** Whether recorded bytes of an upload are not there any more, at a glance. Absent: they always are. */
+  readonly isMissing?: (record: UploadRecord) => Promise<boolean>
   /** Bytes that can still be stored. Absent: unknown, nothing is refused in advance. */
   readonly freeBytes?: () => Promise<number>
   /**

@@ -51,6 +51,12 @@ export function sampleRecord(overrides: Partial<UploadRecord> = {}): UploadRecor
     metadata: {},
     echo: {},
     concat: undefined,
+    owner: undefined,
+    serverMetadata: {},
+    limits: {},
+    request: undefined,
+    handling: undefined,
+    quotaBytes: 0,
     placement: { where: { segments: [] } },
     durability: 'power',
     epoch: 0,
@@ -84,12 +90,20 @@ export function assertSameRecord(actual: UploadRecord | undefined, expected: Upl
 }
 
 function plain(record: UploadRecord): unknown {
-  const { where, inline } = record.placement
+  const { placement, request, handling } = record
+  const { where, inline } = placement
+  const answer = handling?.answer
   return {
     ...record,
     metadata: Object.entries(record.metadata),
     echo: Object.entries(record.echo),
-    placement: { where, inline: inline === undefined ? undefined : [...inline] },
+    serverMetadata: JSON.stringify(record.serverMetadata),
+    request: request && { ...request, headers: Object.entries(request.headers) },
+    placement: { where, inline: inline && [...inline] },
+    handling: handling && {
+      ...handling,
+      answer: answer && { ...answer, headers: Object.entries(answer.headers), body: [...answer.body] },
+    },
   }
 }
 

@@ -97,6 +97,24 @@ export const listCases: readonly ContractCase[] = [
     },
   },
   {
+    name: 'list: complete uploads that finished before a time, and nothing else',
+    async run({ catalog }) {
+      const old: UploadRecord[] = []
+      for (const status of STATUSES) {
+        const record = await insertSample(catalog, { status, finishedAtMs: 99 })
+        if (status === 'complete') old.push(record)
+        await insertSample(catalog, { status, finishedAtMs: 100 })
+        await insertSample(catalog, { status })
+      }
+      await assertListed(catalog, { finishedBeforeMs: 100 }, old)
+      const receiving = await insertSample(catalog)
+      await catalog.update(receiving.id, guardOf(receiving), { status: 'complete', finishedAtMs: 5 })
+      await assertListed(catalog, { finishedBeforeMs: 100 }, [...old, receiving])
+      await assertListed(catalog, { finishedBeforeMs: 99 }, [receiving])
+      await assertListed(catalog, { finishedBeforeMs: 100, status: ['receiving'] }, [])
+    },
+  },
+  {
     name: 'list: what has a chore, following its changes',
     async run({ catalog }) {
       const settle = await insertSample(catalog, { chore: 'settle', status: 'complete' })

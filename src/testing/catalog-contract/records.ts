@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { Guard, RecordChange } from '../../core/ports/catalog.ts'
-import type { UploadRecord } from '../../core/upload.ts'
+import type { Catalog, Guard, RecordChange } from '../../core/ports/catalog.ts'
+import type { Handling, Json, UploadRecord } from '../../core/upload.ts'
 import {
   assertRejects,
   assertSameRecord,
@@ -21,6 +21,13 @@ function awkwardKeys(): Record<string, string> {
   return { ...(parsed as Record<string, string>), [AWKWARD_TEXT]: AWKWARD_TEXT }
 }
 
+/** Deeper than what SQLite takes for JSON. */
+function deeplyNested(levels: number): Record<string, Json> {
+  let nested: Json = 'core'
+  for (let level = 0; level < levels; level += 1) nested = [nested]
+  return { nested }
+}
+
 function fullRecord(): UploadRecord {
   return sampleRecord({
     dialect: 'ietf',
@@ -30,6 +37,15 @@ function fullRecord(): UploadRecord {
     metadata: awkwardKeys(),
     echo: { 'upload-metadata': 'a Yg==', ...awkwardKeys() },
     concat: { kind: 'final', parts: [newId(), newId()] },
+    owner: AWKWARD_TEXT,
+    serverMetadata: { ...awkwardKeys(), list: [1.5, null, true, { deep: [AWKWARD_TEXT] }] },
+    limits: { maxSizeBytes: Number.MAX_SAFE_INTEGER, maxAppendBytes: 0, expireAfterMs: 1 },
+    request: { method: 'POST', target: `/files?${AWKWARD_TEXT}`, headers: awkwardKeys() },
+    handling: {
+      attempts: 3,
+      answer: { status: 201, headers: awkwardKeys(), body: new Uint8Array([0, 255, 128]) },
+    },
+    quotaBytes: Number.MAX_SAFE_INTEGER,
     placement: { where: { segments: [['f', 0, 5]], deep: { list: [1.5, null, true, AWKWARD_TEXT] } } },
     durability: 'process',
     epoch: 7,
@@ -38,6 +54,8 @@ function fullRecord(): UploadRecord {
     finishedAtMs: 1_750_000_000_000,
   })
 }
+
+const EVERY_BYTE: Uint8Array = Uint8Array.from({ length: 256 }, (_, index) => index)
 
 /** Every field that may change, with a value that differs from the sample's. */
 const CHANGES: readonly RecordChange[] = [
@@ -54,6 +72,11 @@ const CHANGES: readonly RecordChange[] = [
   { finishedAtMs: 6 },
   { finishedAtMs: undefined },
   { durability: 'process' },
+  { quotaBytes: 5 },
+  { handling: { attempts: 2 } },
+  { handling: undefined },
+  { handling: { attempts: 1, answer: { status: 204, headers: {}, body: new Uint8Array(0) } } },
+  { handling: { attempts: 1, answer: { status: 200, headers: { a: 'b' }, body: EVERY_BYTE } } },
   {},
   {
     status: 'complete',
@@ -64,6 +87,16 @@ const CHANGES: readonly RecordChange[] = [
     expiresAtMs: undefined,
   },
 ]
+
+/** Looks in both ways: a single record may come from memory. */
+async function assertStored(catalog: Catalog, record: UploadRecord): Promise<void> {
+  assertSameRecord(await catalog.get(record.id), record)
+  const listed = await catalog.list({ limit: 1000 })
+  assertSameRecord(
+    listed.find(({ id }) => id === record.id),
+    record,
+  )
+}
 
 const BROKEN_GUARDS: readonly Partial<Guard>[] = [
   { epoch: 2 },
@@ -87,9 +120,11 @@ export const recordCases: readonly ContractCase[] = [
         sampleRecord(),
         fullRecord(),
         sampleRecord({ length: undefined, concat: { kind: 'partial' } }),
+        sampleRecord({ limits: { maxAppendBytes: 5 }, owner: '', handling: { attempts: 0 } }),
+        sampleRecord({ serverMetadata: deeplyNested(2000) }),
       ]) {
         await catalog.insert(record)
-        assertSameRecord(await catalog.get(record.id), record)
+        await assertStored(catalog, record)
       }
     },
   },
@@ -105,6 +140,34 @@ export const recordCases: readonly ContractCase[] = [
         await inserted
         assertSameRecord(await catalog.get(record.id), expected)
       }
+    },
+  },
+  {
+    name: 'insert and update: an answer is kept as it was, even when its buffer is used again',
+    async run({ catalog }) {
+      const answerIn = (body: Uint8Array): Handling => ({
+        attempts: 1,
+        answer: { status: 200, headers: {}, body },
+      })
+      const body = new Uint8Array([9, 1, 2, 3, 9]).subarray(1, 4)
+      const record = sampleRecord({ handling: answerIn(body) })
+      const inserted = catalog.insert(record)
+      body.fill(7)
+      await inserted
+      body.fill(8)
+      assertSameRecord(await catalog.get(record.id), {
+        ...record,
+        handling: answerIn(new Uint8Array([1, 2, 3])),
+      })
+      body.fill(4)
+      const updated = catalog.update(record.id, guardOf(record), { handling: answerIn(body) })
+      body.fill(5)
+      await updated
+      body.fill(6)
+      assertSameRecord(await catalog.get(record.id), {
+        ...record,
+        handling: answerIn(new Uint8Array([4, 4, 4])),
+      })
     },
   },
   {
@@ -136,9 +199,13 @@ export const recordCases: readonly ContractCase[] = [
           expiresAtMs: 1,
           finishedAtMs: 2,
           metadata: awkwardKeys(),
+          owner: 'owner',
+          serverMetadata: { a: 1 },
+          handling: { attempts: 1 },
+          quotaBytes: 7,
         })
         assert.equal(await catalog.update(record.id, guardOf(record), change), true)
-        assertSameRecord(await catalog.get(record.id), { ...record, ...change })
+        await assertStored(catalog, { ...record, ...change })
       }
     },
   },
