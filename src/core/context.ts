@@ -4,22 +4,24 @@ import type { MemoryBudget } from './memory-budget.ts'
 import type { Catalog, UploadEvent } from './ports/catalog.ts'
 import type { Clock } from './ports/clock.ts'
 import type { Digests } from './ports/digest.ts'
+import type { Happening, Hooks, RequestFacts, UploadEventType } from './ports/hooks.ts'
 import type { Store } from './ports/store.ts'
 import type { Reservations } from './reservations.ts'
 import type { Settler } from './settler.ts'
 import type { Ticker } from './ticker.ts'
-import type { UploadRecord } from './upload.ts'
+import type { OwnerBounds, UploadRecord } from './upload.ts'
 import type { UploadId } from './upload-id.ts'
 
-/** Events that can be kept for listeners outside the process. */
-export type EventType = 'post-create' | 'post-finish' | 'post-terminate'
-
-/** Bounds that hold for every upload, whatever the dialect. */
+/** Bounds that hold for every upload that has none of its own, whatever the dialect. */
 export interface Limits {
   /** Largest upload in bytes; `undefined`: no limit. */
   readonly maxSizeBytes: number | undefined
   /** Unfinished uploads expire after this much time without activity; `undefined`: never. */
   readonly expireAfterMs: number | undefined
+  /** Most content that one request may bring, in bytes; `undefined`: no limit. */
+  readonly maxAppendBytes: number | undefined
+  /** What each owner may have at most. */
+  readonly ownerBounds: OwnerBounds | undefined
 }
 
 /** What the operations share. Made once by `createEngine`. */
@@ -35,9 +37,17 @@ export interface Context {
   readonly leases: Leases
   readonly reservations: Reservations
   readonly settler: Settler
+  readonly hooks: Hooks
+  readonly progressIntervalMs: number
+  /** Lower-case names of request fields that are kept for a finish handler. */
+  readonly keepHeaders: readonly string[]
   newId(): UploadId
   /** Events to write together with a change of `record`; none when nobody has asked for that type. */
-  events(type: EventType, record: UploadRecord): readonly UploadEvent[]
+  events(type: UploadEventType, record: UploadRecord, request?: RequestFacts): readonly UploadEvent[]
+  /** Tells listeners in the process. */
+  happen(happening: Happening): void
+  /** Whether anybody in the process listens. */
+  readonly isObserved: boolean
   /** Tells the operator of a failure that no client hears of. */
   report(error: unknown, id?: UploadId): void
 }

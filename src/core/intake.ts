@@ -110,7 +110,7 @@ export class Intake implements BufferHolder {
    */
   stop(reason: StopReason): void {
     const { clock, pace } = this.#options
-    if (reason === 'shutdown') return this.#cutShort(reason)
+    if (reason !== 'pre-empted') return this.#cutShort(reason)
     this.#cancelGrace ??= clock.after(pace.stopGraceMs, () => this.#cutShort(reason))
   }
 

@@ -2,21 +2,29 @@ import { shutdownError, UploadError } from './errors.ts'
 import type { Catalog, Guard, RecordChange, UploadEvent } from './ports/catalog.ts'
 import type { Clock } from './ports/clock.ts'
 import type { WriteRight } from './ports/store.ts'
-import type { UploadRecord } from './upload.ts'
+import type { OwnerBounds, UploadRecord } from './upload.ts'
 import type { UploadId } from './upload-id.ts'
 import type { Stop } from './writers.ts'
 import { Writers } from './writers.ts'
 
 const ASK_AGAIN_MS = 20
 
+/** What belongs to the first record of an upload that is being created. */
+export interface Birth {
+  readonly events: readonly UploadEvent[]
+  readonly bounds: OwnerBounds | undefined
+  /** Called once it is recorded. */
+  told(record: UploadRecord): void
+}
+
 /** The right to write one upload, and the record as this holder knows it. */
 export class Lease {
   readonly #catalog: Catalog
   #record: UploadRecord
-  #birth: readonly UploadEvent[] | undefined
+  #birth: Birth | undefined
 
-  /** @param birth - Events of an upload that is being created: its first `update` records it with them. */
-  constructor(catalog: Catalog, record: UploadRecord, birth?: readonly UploadEvent[]) {
+  /** @param birth - Of an upload that is being created: its first `update` records it. */
+  constructor(catalog: Catalog, record: UploadRecord, birth?: Birth) {
     this.#catalog = catalog
     this.#record = record
     this.#birth = birth
@@ -52,8 +60,10 @@ export class Lease {
       const done = await this.#catalog.update(next.id, this.#guard(), change, events)
       if (!done) throw new UploadError('ERR_LEASE_LOST', { retryAfterSeconds: 1 })
     } else {
-      await this.#catalog.insert(next, [...this.#birth, ...events])
+      const birth = this.#birth
+      await this.#catalog.insert(next, [...birth.events, ...events], birth.bounds)
       this.#birth = undefined
+      birth.told(next)
     }
     this.#record = next
     return next
@@ -149,18 +159,21 @@ export class Leases {
   }
 
   /**
-   * Holds an upload that is about to be recorded for the first time: nobody else can know its id.
+   * Holds an upload that is about to be recorded for the first time.
    *
-   * @param birth - Events to record together with it.
+   * @param birth - What to record together with it.
+   * @throws {UploadError} `ERR_UPLOAD_EXISTS` when somebody is writing an upload of this id, which only an application
+   *   can have chosen: nobody is disturbed.
    */
   async holdNew<T>(
     record: UploadRecord,
-    birth: readonly UploadEvent[],
+    birth: Birth,
     stop: Stop,
     work: (lease: Lease) => Promise<T>,
   ): Promise<T> {
     this.#assertOpen()
-    const leave = await this.#writers.enter(record.id, stop)
+    const leave = this.#writers.tryEnter(record.id, stop)
+    if (leave === undefined) throw new UploadError('ERR_UPLOAD_EXISTS')
     try {
       return await work(new Lease(this.#catalog, record, birth))
     } finally {

@@ -40,9 +40,9 @@ export class SettlerLane {
     this.#schedule(delayMs)
   }
 
-  addLater(id: UploadId): void {
+  addLater(id: UploadId, delayMs: number = RETRY_DELAY_MS): void {
     if (this.#closed) return
-    this.#parts.clock.after(RETRY_DELAY_MS, () => this.add(id))
+    this.#parts.clock.after(delayMs, () => this.add(id))
   }
 
   /** Takes nothing up any more, and does not wait for the batch under way. */

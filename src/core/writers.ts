@@ -2,8 +2,8 @@ import { UploadError } from './errors.ts'
 import type { Clock } from './ports/clock.ts'
 import type { UploadId } from './upload-id.ts'
 
-/** Why a writer is asked to stop. */
-export type StopReason = 'pre-empted' | 'shutdown'
+/** Why a writer is asked to stop. `application`: a hook has ended the upload. */
+export type StopReason = 'pre-empted' | 'shutdown' | 'application'
 
 /** Asks the holder to stop soon. A holder whose body is fully received just goes on to its end. */
 export type Stop = (reason: StopReason) => void

@@ -83,3 +83,15 @@ export function metadataRecord(pairs: MetadataPairs): Readonly<Record<string, st
   for (const [key, value] of pairs) record[key] = metadataText(value)
   return Object.freeze(record)
 }
+
+/**
+ * Writes a record of texts as an `Upload-Metadata` header. A key that cannot stand in one is left out.
+ *
+ * @returns `undefined` for a record without pairs.
+ */
+export function formatMetadataText(metadata: Readonly<Record<string, string>>): string | undefined {
+  const utf8 = new TextEncoder()
+  const pairs = Object.entries(metadata).filter(([key]) => KEY.test(key))
+  if (pairs.length === 0) return undefined
+  return formatMetadata(pairs.map(([key, value]) => [key, utf8.encode(value)]))
+}

@@ -23,6 +23,8 @@ export interface Exchange {
   readonly signal: AbortSignal
   /** Value of a field by lower-case name; several lines are joined with `, `. */
   header(name: string): string | undefined
+  /** All fields: the values of all lines of each, by lower-case name. */
+  headers(): Readonly<Record<string, readonly string[]>>
   sendContinue(): void
   /** Breaks the connection (HTTP/1) or the stream (HTTP/2) off, without an answer. */
   terminate(): void

@@ -1,12 +1,18 @@
 import type { Engine } from '../core/engine.ts'
 import { shutdownError, toUploadError, UploadError } from '../core/errors.ts'
 import { parseHost } from '../protocol/host.ts'
+import { pathOfTarget } from '../protocol/upload-url.ts'
 import type { CorsOptions } from './cors.ts'
 import { makeCors } from './cors.ts'
 import type { DialectServer } from './dialect.ts'
 import type { DownloadOptions } from './download.ts'
 import { makeDownloads } from './download.ts'
+import type { EventStreamOptions } from './event-stream.ts'
+import { eventStream } from './event-stream.ts'
 import type { Exchange, Outcome, Reply } from './exchange.ts'
+import type { OnRequest } from './gate.ts'
+import { makeGate } from './gate.ts'
+import { mergedFields } from './merged-fields.ts'
 import { makeAddresses } from './location.ts'
 import type { UploadRequest } from './request.ts'
 import { targetOf } from './request.ts'
@@ -28,6 +34,12 @@ export interface HandlerOptions {
   readonly concatenation?: boolean
   /** Obey `X-HTTP-Method-Override`. @default true */
   readonly methodOverride?: boolean
+  /** Asked about every request but preflights: authenticate, authorise, say who it is. */
+  readonly onRequest?: OnRequest
+  /** A stream of what happens, for the application. @default none */
+  readonly events?: EventStreamOptions | undefined
+  /** Longest `Upload-Metadata` field, in bytes. @default 4096 */
+  readonly maxMetadataBytes?: number
   /** Hears of every failure that clients only see as a 5xx. */
   readonly report?: (error: unknown) => void
 }
@@ -59,19 +71,37 @@ export function createHandler(options: HandlerOptions): Handler {
     termination: options.termination ?? true,
     concatenation: (options.concatenation ?? true) && engine.canConcatenate,
     methodOverride: options.methodOverride ?? true,
+    gate: makeGate(engine, options.onRequest),
+    maxMetadataBytes: options.maxMetadataBytes ?? 4096,
   })
   // In the order of design decision 1; the last one answers what nobody claims.
   const dialects: readonly DialectServer[] = [tus1]
 
+  const stream = options.events === undefined ? undefined : eventStream(engine, options.events)
+
   return async (exchange) => {
+    if (stream !== undefined && pathOfTarget(exchange.target) === stream.path) {
+      return withCors(exchange, await stream.answer(exchange).catch(reported))
+    }
     const target = targetOf(exchange.target, basePath)
     if (target === undefined) return 'not-ours'
     const request: UploadRequest = { exchange, target, method: exchange.method }
     const outcome = await answer(request)
-    if (outcome === undefined) return undefined
+    return outcome === undefined ? undefined : withCors(exchange, outcome)
+  }
+
+  function reported(error: unknown): Reply {
+    report(error)
+    return { status: 500, headers: {} }
+  }
+
+  function withCors(exchange: Exchange, outcome: Reply): Reply {
     return {
       ...outcome,
-      headers: { ...outcome.headers, ...lengthOfNothing(outcome, exchange), ...cors.fields(exchange) },
+      headers: mergedFields(
+        { ...outcome.headers, ...lengthOfNothing(outcome, exchange) },
+        cors.fields(exchange),
+      ),
     }
   }
 
@@ -109,7 +139,8 @@ function checkHost(exchange: Exchange): void {
 
 /** A HEAD asked for by method override is answered on another method's terms: without content that must be said. */
 function lengthOfNothing(reply: Reply, exchange: Exchange): Readonly<Record<string, string>> {
-  const isClear = reply.body !== undefined || reply.status === 204 || reply.status === 304
+  const hasLength = 'Content-Length' in reply.headers
+  const isClear = hasLength || reply.body !== undefined || reply.status === 204 || reply.status === 304
   return isClear || exchange.method === 'HEAD' ? {} : { 'Content-Length': '0' }
 }
 

@@ -4,7 +4,7 @@ import { bytes } from '../support/bytes.ts'
 import { FakeClock, quiet } from '../support/fake-clock.ts'
 import { withFaults } from '../support/faults.ts'
 import { PushBody, sent } from '../support/push-body.ts'
-import { appending, codeOf, creation, recorded, rig } from '../support/rig.ts'
+import { appending, codeOf, creation, recorded, rig, sink, told } from '../support/rig.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
@@ -112,13 +112,13 @@ test('lost bytes deactivate an upload rather than move its offset back', async (
 })
 
 test('events are written with the change they tell of', async () => {
-  const one = rig({ events: ['post-create', 'post-finish', 'post-terminate'] })
+  const one = rig({ sinks: [sink('post-create', 'post-finish', 'post-terminate')] })
   const { id } = await one.engine.create(creation({ length: 10, metadata: { filename: 'a' } }))
   await one.engine.append(id, appending(0, bytes(5)))
   await codeOf(one.engine.append(id, appending(0, bytes(5))))
   await one.engine.append(id, appending(5, bytes(5)))
   await one.engine.cancel(id)
-  const entries = await one.catalog.outbox.read(0, 100)
+  const entries = await told(one)
   expect(entries.map(({ type }) => type)).toEqual(['post-create', 'post-finish', 'post-terminate'])
   expect(entries.map(({ uploadId }) => uploadId)).toEqual([id, id, id])
   expect(entries.map(({ payload }) => (JSON.parse(payload) as { offset: number }).offset)).toEqual([
@@ -127,7 +127,7 @@ test('events are written with the change they tell of', async () => {
 })
 
 test('events that nobody asked for are not written', async () => {
-  const one = rig({ events: ['post-finish'] })
+  const one = rig({ sinks: [sink('post-finish')] })
   await one.engine.create(creation({ length: 10 }))
-  expect(await one.catalog.outbox.read(0, 100)).toEqual([])
+  expect(await told(one)).toEqual([])
 })

@@ -10,7 +10,7 @@ import { FakeClock } from '../support/fake-clock.ts'
 import { withFaults } from '../support/faults.ts'
 import { anId } from '../support/ids.ts'
 import type { Rig } from '../support/rig.ts'
-import { appending, codeOf, contentOf, creation, recorded, rig } from '../support/rig.ts'
+import { appending, codeOf, contentOf, creation, recorded, rig, sink, told } from '../support/rig.ts'
 
 const A = bytes(300, 1)
 const B = bytes(500, 2)
@@ -269,9 +269,9 @@ test('a waiting final whose time is over does not come back', async () => {
 })
 
 test('a final is announced and finished once', async () => {
-  const one = rig({ events: ['post-create', 'post-finish'] })
+  const one = rig({ sinks: [sink('post-create', 'post-finish')] })
   const a = await part(one, 300, A)
   const { id } = await join(one, a)
-  const types = (await one.catalog.outbox.read(0, 100)).filter(({ uploadId }) => uploadId === id)
+  const types = (await told(one)).filter(({ uploadId }) => uploadId === id)
   expect(types.map(({ type }) => type)).toEqual(['post-create', 'post-finish'])
 })

@@ -9,7 +9,7 @@ import { FakeClock, quiet } from '../support/fake-clock.ts'
 import { gate, withFaults } from '../support/faults.ts'
 import { PushBody } from '../support/push-body.ts'
 import type { Rig } from '../support/rig.ts'
-import { appending, codeOf, contentOf, creation, lasting, recorded, rig } from '../support/rig.ts'
+import { appending, codeOf, contentOf, creation, lasting, recorded, rig, sink, told } from '../support/rig.ts'
 
 const CONTENT = bytes(1000)
 const FINAL = { where: 'final place' }
@@ -49,13 +49,18 @@ function setup(when: 'before-answer' | 'after-answer'): { one: Rig; finishing: F
   const clock = new FakeClock()
   const finishing = finishingStore(clock, when)
   return {
-    one: rig({ clock, store: finishing.store, catalog: lasting(memoryCatalog()), events: ['post-finish'] }),
+    one: rig({
+      clock,
+      store: finishing.store,
+      catalog: lasting(memoryCatalog()),
+      sinks: [sink('post-finish')],
+    }),
     finishing,
   }
 }
 
 async function finishEvents({ catalog }: Rig): Promise<number> {
-  return (await catalog.outbox.read(0, 1000)).filter(({ type }) => type === 'post-finish').length
+  return (await told({ catalog })).filter(({ type }) => type === 'post-finish').length
 }
 
 describe('what is quick is done before the answer', () => {
@@ -98,7 +103,7 @@ describe('what is quick is done before the answer', () => {
     finishing.fail = true
     await codeOf(one.engine.append(id, appending(0, CONTENT)))
     finishing.fail = false
-    const after = rig({ ...one, events: ['post-finish'], clock: new FakeClock() })
+    const after = rig({ ...one, sinks: [sink('post-finish')], clock: new FakeClock() })
     expect(await after.engine.append(id, appending(1000, new Uint8Array(0)))).toMatchObject({
       status: 'complete',
     })

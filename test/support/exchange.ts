@@ -116,6 +116,7 @@ function exchangeOf(method: string, target: string, ask: Ask, onContinue: () => 
     body: body instanceof Uint8Array ? sent(body) : body,
     signal: ask.signal ?? new AbortController().signal,
     header: (name) => headers[name],
+    headers: () => Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value]])),
     sendContinue: onContinue,
     terminate: () => undefined,
   }

@@ -5,7 +5,8 @@ import type { ErrorCode } from '../../src/core/errors.ts'
 import { isUploadError } from '../../src/core/errors.ts'
 import type { AppendRequest } from '../../src/core/operations/append.ts'
 import type { CreateRequest, FirstContent, NewUpload } from '../../src/core/operations/create.ts'
-import type { Catalog } from '../../src/core/ports/catalog.ts'
+import type { Catalog, QueueEntry } from '../../src/core/ports/catalog.ts'
+import type { EventSink, UploadEventType } from '../../src/core/ports/hooks.ts'
 import type { Store } from '../../src/core/ports/store.ts'
 import type { UploadRecord } from '../../src/core/upload.ts'
 import type { UploadId } from '../../src/core/upload-id.ts'
@@ -84,4 +85,18 @@ export async function codeOf(operation: Promise<unknown>): Promise<ErrorCode | '
     () => 'none' as const,
     (error: unknown) => (isUploadError(error) ? error.code : 'unknown'),
   )
+}
+
+/** A listener outside the process that hears of these events. */
+export function sink(...types: readonly UploadEventType[]): EventSink {
+  return {
+    queue: 'test',
+    types: new Set(types),
+    describe: (type, { id, offset, status }) => JSON.stringify({ type, id, offset, status }),
+  }
+}
+
+/** What the listener of {@link sink} will hear. */
+export function told({ catalog }: Pick<Rig, 'catalog'>): Promise<readonly QueueEntry[]> {
+  return catalog.queues.list({ queue: 'test', limit: 1000 })
 }

@@ -1,17 +1,23 @@
 import type { Context } from '../context.ts'
+import type { ErrorCode } from '../errors.ts'
 import { isUploadError, shutdownError, UploadError } from '../errors.ts'
 import type { IntakeEnd } from '../intake.ts'
 import { Intake } from '../intake.ts'
 import type { Lease } from '../leases.ts'
 import type { RecordChange } from '../ports/catalog.ts'
 import type { Checksum } from '../ports/digest.ts'
-import type { Appender } from '../ports/store.ts'
+import type { Appender, Commit } from '../ports/store.ts'
 import type { UploadRecord } from '../upload.ts'
 import type { StopReason } from '../writers.ts'
 import type { AppendRequest } from './append.ts'
-import { activity } from './change.ts'
+import { entomb } from './cancel.ts'
+import { activity, record } from './change.ts'
 import { sameBytes, verifiesChecksum } from './checksum.ts'
+import { stopped } from './decide.ts'
 import { finish } from './finish.ts'
+import { ProgressWatch } from './progress.ts'
+import type { Room } from './room.ts'
+import { quotaChange } from './room.ts'
 
 /** Passes the wish to stop on to the intake, also when it comes before there is one. */
 export class Stopper {
@@ -38,31 +44,22 @@ export class AppendSession {
   readonly #lease: Lease
   readonly #request: AppendRequest
   readonly #appender: Appender
-  readonly #roomBytes: number
+  readonly #room: Room
+  readonly #progress: ProgressWatch | undefined
 
-  private constructor(
-    ctx: Context,
-    lease: Lease,
-    request: AppendRequest,
-    appender: Appender,
-    roomBytes: number,
-  ) {
+  private constructor(ctx: Context, lease: Lease, request: AppendRequest, appender: Appender, room: Room) {
     this.#ctx = ctx
     this.#lease = lease
     this.#request = request
     this.#appender = appender
-    this.#roomBytes = roomBytes
+    this.#room = room
+    this.#progress = ProgressWatch.make(ctx, lease, request.by ?? {})
   }
 
-  static async open(
-    ctx: Context,
-    lease: Lease,
-    request: AppendRequest,
-    roomBytes: number,
-  ): Promise<AppendSession> {
+  static async open(ctx: Context, lease: Lease, request: AppendRequest, room: Room): Promise<AppendSession> {
     try {
       const appender = await ctx.store.open(lease.record, lease.right)
-      return new AppendSession(ctx, lease, request, appender, roomBytes)
+      return new AppendSession(ctx, lease, request, appender, room)
     } catch (error) {
       throw await deactivateIfCorrupt(ctx, lease, error)
     }
@@ -78,14 +75,21 @@ export class AppendSession {
       ticker: this.#ctx.ticker,
       clock: this.#ctx.clock,
       pace: this.#ctx.pace,
-      roomBytes: this.#roomBytes,
+      roomBytes: this.#room.bytes,
       digest,
       checkpoint: () => this.#checkpoint(),
     })
     stopper.watch(intake)
     if (stopper.reason !== undefined) throw stopError(stopper.reason, this.#lease.record.offset)
     onAccepted?.()
+    this.#progress?.start(intake)
     const end = await intake.run(this.#ctx.clock.nowMs())
+    this.#progress?.end()
+    const stopping = this.#progress?.stopping
+    if (stopping !== undefined) {
+      if (this.#lease.isRecorded) await entomb(this.#ctx, this.#lease, 'cancelled', this.#request.by)
+      throw stopped(stopping)
+    }
     if (end.kind === 'failed') {
       // A full disk has still taken some bytes: they are kept, unless the upload will not be.
       if (this.#request.isCreation !== true) await this.#checkpoint().catch(() => undefined)
@@ -98,7 +102,7 @@ export class AppendSession {
         throw verdict
       }
     }
-    if (end.kind === 'overflow' && this.#request.isCreation === true) throw overflowError(this.#length)
+    if (end.kind === 'overflow' && this.#request.isCreation === true) throw new UploadError(this.#room.code)
     return this.#record(end)
   }
 
@@ -114,7 +118,7 @@ export class AppendSession {
   async #checkpoint(): Promise<void> {
     const commit = await this.#appender.commit()
     if (this.#isChecked() || this.#reachesLength(commit.offset)) return
-    await this.#lease.update({ ...commit, ...this.#declaredLength(), ...activity(this.#ctx) })
+    await this.#lease.update(this.#changeTo(commit))
     const { reservations } = this.#ctx
     const { id } = this.#lease.record
     reservations.progress(id, this.#stillToCome(commit.offset))
@@ -136,6 +140,16 @@ export class AppendSession {
     return this.#request.completes === 'at-length' && offset === this.#length
   }
 
+  #changeTo(commit: Commit): RecordChange {
+    const { record } = this.#lease
+    return {
+      ...commit,
+      ...this.#declaredLength(),
+      ...activity(this.#ctx, record),
+      ...(record.length === undefined ? quotaChange(record, this.#request.length, commit.offset) : {}),
+    }
+  }
+
   /** The length counts from the first recorded byte on; a request that fails before does not set it. */
   #declaredLength(): RecordChange {
     return this.#request.length === undefined ? {} : { length: this.#request.length }
@@ -144,7 +158,7 @@ export class AppendSession {
   /** What is wrong with promised bytes; `undefined` when the checksum fits. */
   async #verify(end: IntakeEnd, digest: Uint8Array | undefined): Promise<UploadError | undefined> {
     const { offset } = this.#lease.record
-    if (end.kind !== 'complete') return endError(end, offset, this.#length)
+    if (end.kind !== 'complete') return endError(end, offset, this.#room.code)
     const { checksum, trailerChecksum } = this.#request
     try {
       const late = trailerChecksum?.(end.trailers)
@@ -175,15 +189,16 @@ export class AppendSession {
   }
 
   async #record(end: IntakeEnd): Promise<UploadRecord> {
-    const length = this.#length
     const commit = await this.#appender.commit()
-    const change = { ...commit, ...this.#declaredLength(), ...activity(this.#ctx) }
+    const change = this.#changeTo(commit)
     // In tus the last byte ends the upload, even if the request then broke off or brought more: a client that HEAD
     // tells offset = length has nothing left to send.
     const done =
       this.#reachesLength(commit.offset) || (end.kind === 'complete' && this.#request.completes === 'at-end')
-    const after = await (done ? finish(this.#ctx, this.#lease, change) : this.#lease.update(change))
-    const failure = endError(end, after.offset, length)
+    const after = await (done
+      ? finish(this.#ctx, this.#lease, change, this.#request.by)
+      : this.#lease.update(change))
+    const failure = endError(end, after.offset, this.#room.code)
     if (failure !== undefined) throw failure
     return after
   }
@@ -213,12 +228,12 @@ export async function receiveNothing(
   })
   stopper.watch(intake)
   if (stopper.reason !== undefined) throw stopError(stopper.reason, record.offset)
-  const failure = endError(await intake.run(clock.nowMs()), record.offset, record.length)
+  const failure = endError(await intake.run(clock.nowMs()), record.offset, 'ERR_UPLOAD_SIZE_EXCEEDED')
   if (failure !== undefined) throw failure
   return record
 }
 
-function endError(end: IntakeEnd, offset: number, length: number | undefined): UploadError | undefined {
+function endError(end: IntakeEnd, offset: number, overflow: ErrorCode): UploadError | undefined {
   switch (end.kind) {
     case 'complete':
       return undefined
@@ -227,18 +242,12 @@ function endError(end: IntakeEnd, offset: number, length: number | undefined): U
     case 'too-slow':
       return new UploadError('ERR_READ_TIMEOUT', { offset })
     case 'overflow':
-      return overflowError(length, offset)
+      return new UploadError(overflow, { offset })
     case 'stopped':
       return stopError(end.reason, offset)
     case 'failed':
       throw end.error
   }
-}
-
-/** Content went past the length, or, while that is open, past what this server takes. */
-function overflowError(length: number | undefined, offset?: number): UploadError {
-  const code = length === undefined ? 'ERR_MAX_SIZE_EXCEEDED' : 'ERR_UPLOAD_SIZE_EXCEEDED'
-  return new UploadError(code, offset === undefined ? {} : { offset })
 }
 
 function stopError(reason: StopReason, offset: number): UploadError {
@@ -249,7 +258,7 @@ function stopError(reason: StopReason, offset: number): UploadError {
 async function deactivateIfCorrupt(ctx: Context, lease: Lease, error: unknown): Promise<unknown> {
   if (isUploadError(error) && error.code === 'ERR_CORRUPT_RECORD') {
     ctx.report(error, lease.record.id)
-    await lease.update({ status: 'failed', lastWriteAtMs: ctx.clock.nowMs() })
+    await record(ctx, lease, { status: 'failed', lastWriteAtMs: ctx.clock.nowMs() }, 'upload-failed')
   }
   return error
 }

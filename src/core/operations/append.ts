@@ -7,10 +7,14 @@ import type { UploadRecord } from '../upload.ts'
 import { isExpired, isGone } from '../upload.ts'
 import type { UploadId } from '../upload-id.ts'
 import { AppendSession, receiveNothing, Stopper } from './append-session.ts'
+import { entomb } from './cancel.ts'
 import type { CompletionRule } from './change.ts'
 import { activity, endsUpload } from './change.ts'
 import { verifiesChecksum } from './checksum.ts'
+import type { Requester } from './decide.ts'
+import { decideAppend, stopped } from './decide.ts'
 import { completeFinishing, finish } from './finish.ts'
+import { maxSizeOf, quotaChange, quotaLeft, roomFor } from './room.ts'
 
 export interface AppendRequest {
   /** Bytes the client believes are stored. */
@@ -30,6 +34,7 @@ export interface AppendRequest {
   readonly isCreation?: boolean
   /** Called when everything about the request is in order, right before the body is read (`100 Continue`). */
   readonly onAccepted?: (() => void) | undefined
+  readonly by?: Requester | undefined
 }
 
 /**
@@ -47,34 +52,37 @@ export interface AppendRequest {
 export async function append(ctx: Context, id: UploadId, request: AppendRequest): Promise<UploadRecord> {
   const stopper = new Stopper()
   return ctx.leases.hold(id, stopper.stop, async (lease) => {
-    if (lease.record.status === 'finishing') await completeFinishing(ctx, lease)
-    admit(ctx, lease.record, request)
+    if (lease.record.status === 'finishing') await completeFinishing(ctx, lease, request.by)
+    await admit(ctx, lease.record, request)
     if (lease.record.status === 'complete') return receiveNothing(ctx, lease.record, request, stopper)
     return receive(ctx, lease, request, stopper)
   })
 }
 
 /** Checks a request against the record, before a byte is read. The order decides which answer a client gets. */
-function admit(ctx: Context, record: UploadRecord, request: AppendRequest): void {
+async function admit(ctx: Context, record: UploadRecord, request: AppendRequest): Promise<void> {
   if (isGone(record) || isExpired(record, ctx.clock.nowMs())) throw new UploadError('ERR_UPLOAD_GONE')
   // tus 1.0 §Concatenation: 403 for every PATCH against a final upload, whatever its offset.
   if (record.concat?.kind === 'final') throw new UploadError('ERR_MODIFY_FINAL')
   const { offset, expiresAtMs } = record
   if (request.offset !== offset) throw new UploadError('ERR_MISMATCHED_OFFSET', { offset, expiresAtMs })
-  const length = admitLength(ctx, record, request.length)
+  const length = await admitLength(ctx, record, request.length)
   const content = request.body.contentLength
-  if (content !== undefined && content > roomFor(ctx, offset, length)) {
-    const code = length === undefined ? 'ERR_MAX_SIZE_EXCEEDED' : 'ERR_UPLOAD_SIZE_EXCEEDED'
-    throw new UploadError(code, { offset, expiresAtMs })
-  }
+  if (content === undefined || content === 0) return
+  const room = await roomFor(ctx, record, length)
+  if (content > room.bytes) throw new UploadError(room.code, { offset, expiresAtMs })
 }
 
 /** The length that holds for this request: declared now, or before. */
-function admitLength(ctx: Context, record: UploadRecord, declared: number | undefined): number | undefined {
+async function admitLength(
+  ctx: Context,
+  record: UploadRecord,
+  declared: number | undefined,
+): Promise<number | undefined> {
   if (declared === undefined || declared === record.length) return record.length
   const { offset } = record
   if (record.length !== undefined) throw new UploadError('ERR_LENGTH_CHANGED', { offset })
-  const { maxSizeBytes } = ctx.limits
+  const maxSizeBytes = maxSizeOf(ctx, record)
   if (maxSizeBytes !== undefined && declared > maxSizeBytes)
     throw new UploadError('ERR_MAX_SIZE_EXCEEDED', { offset })
   if (declared < offset) {
@@ -83,11 +91,10 @@ function admitLength(ctx: Context, record: UploadRecord, declared: number | unde
       reason: 'The length is less than what is stored.',
     })
   }
+  const quota = await quotaLeft(ctx, record)
+  if (quota !== undefined && declared - record.quotaBytes > quota)
+    throw new UploadError('ERR_QUOTA_EXCEEDED', { offset })
   return declared
-}
-
-function roomFor(ctx: Context, offset: number, length: number | undefined): number {
-  return (length ?? ctx.limits.maxSizeBytes ?? Number.MAX_SAFE_INTEGER) - offset
 }
 
 /**
@@ -102,9 +109,15 @@ export async function receive(
 ): Promise<UploadRecord> {
   const length = request.length ?? lease.record.length
   if (request.body.contentLength === 0) return recordEmpty(ctx, lease, request, length)
-  const room = roomFor(ctx, request.offset, length)
-  const { id } = lease.record
-  await ctx.reservations.reserve(id, length === undefined ? (request.body.contentLength ?? 0) : room)
+  const { by = {}, body } = request
+  const { id, offset } = lease.record
+  const stopping = await decideAppend(ctx, lease.record, by, { offset, contentLength: body.contentLength })
+  if (stopping !== undefined) {
+    if (lease.isRecorded) await entomb(ctx, lease, 'cancelled', by)
+    throw stopped(stopping)
+  }
+  const room = await roomFor(ctx, lease.record, length)
+  await ctx.reservations.reserve(id, length === undefined ? (body.contentLength ?? 0) : length - offset)
   try {
     const session = await AppendSession.open(ctx, lease, request, room)
     try {
@@ -135,7 +148,7 @@ async function recordEmpty(
     throw new UploadError('ERR_CHECKSUM_MISMATCH', { offset: record.offset })
   }
   if (record.status === 'complete') return record
-  const change = { length, ...activity(ctx) }
-  if (endsUpload(request.completes, record.offset, length)) return finish(ctx, lease, change)
+  const change = { length, ...activity(ctx, record), ...quotaChange(record, length, record.offset) }
+  if (endsUpload(request.completes, record.offset, length)) return finish(ctx, lease, change, request.by)
   return lease.update(change)
 }

@@ -19,11 +19,17 @@ export async function doChores(ctx: Context, leases: readonly Lease[]): Promise<
   ])
 }
 
+/** A process without the application's handler leaves what the handler has begun to those that have it. */
+async function resumeFinishing(ctx: Context, lease: Lease): Promise<void> {
+  const isTheirs = lease.record.handling !== undefined && ctx.hooks.onFinish === undefined
+  if (!isTheirs) await completeFinishing(ctx, lease)
+}
+
 async function doOne(ctx: Context, lease: Lease): Promise<void> {
   const { id, status, chore } = lease.record
   try {
     if (chore === 'remove') await removeBytes(ctx, lease)
-    else if (status === 'finishing') await completeFinishing(ctx, lease)
+    else if (status === 'finishing') await resumeFinishing(ctx, lease)
     else if ((await tryAssemble(ctx, lease)).status === 'receiving') ctx.settler.addLater(lease.record)
   } catch (error) {
     ctx.report(error, id)

@@ -8,8 +8,10 @@ import { isExpired, isGone } from '../upload.ts'
 import type { UploadId } from '../upload-id.ts'
 import { entomb } from './cancel.ts'
 import type { NewUpload } from './create.ts'
-import { discard, newRecord } from './create.ts'
+import { birthOf, decidedRecord, discard, newRecord } from './create.ts'
+import type { Requester } from './decide.ts'
 import { finish } from './finish.ts'
+import { maxSizeOf, quotaChange } from './room.ts'
 
 type Concatenate = NonNullable<Store['concatenate']>
 
@@ -20,6 +22,7 @@ export interface ConcatenateRequest {
   readonly upload: Omit<NewUpload, 'length' | 'concat'>
   /** Partial uploads in the order of their content; the same one may stand in it several times. */
   readonly parts: readonly UploadId[]
+  readonly by?: Requester | undefined
 }
 
 /**
@@ -32,16 +35,23 @@ export interface ConcatenateRequest {
  */
 export async function concatenate(ctx: Context, request: ConcatenateRequest): Promise<UploadRecord> {
   const join = concatenationOf(ctx)
+  const { by = {} } = request
   const parts = await partsOf(ctx, request.parts)
+  // Whoever names somebody else's upload must not even learn that it is there.
+  if (parts.some((part) => part.owner !== by.owner && part.owner !== undefined && by.owner !== undefined))
+    throw partNotFound()
   const length = totalLength(parts)
-  const { maxSizeBytes } = ctx.limits
+  const concat = { kind: 'final', parts: request.parts } as const
+  const draft = newRecord(ctx, { ...request.upload, length, concat }, by)
+  const record = { ...(await decidedRecord(ctx, draft, by)), quotaBytes: 0 }
+  const birth = birthOf(ctx, record, by)
+  const maxSizeBytes = maxSizeOf(ctx, record)
   if (maxSizeBytes !== undefined && (length ?? 0) > maxSizeBytes)
     throw new UploadError('ERR_MAX_SIZE_EXCEEDED')
-  const concat = { kind: 'final', parts: request.parts } as const
-  const record = newRecord(ctx, { ...request.upload, length, concat })
   return ctx.leases.holdNew(
     record,
-    ctx.events('post-create', record),
+    // The parts have paid for the bytes; the final takes that over when it is assembled.
+    { ...birth, bounds: { maxUploads: birth.bounds?.maxUploads } },
     () => undefined,
     async (lease) => {
       if (!parts.every((part) => part.status === 'complete')) {
@@ -49,8 +59,10 @@ export async function concatenate(ctx: Context, request: ConcatenateRequest): Pr
         ctx.settler.addLater(waiting)
         return waiting
       }
+      // An id of the application's choice may be taken: the bytes of that upload must not be touched.
+      if (record.id !== draft.id) await lease.update({})
       try {
-        return await assemble(ctx, lease, join, parts)
+        return await assemble(ctx, lease, join, parts, by)
       } catch (error) {
         await discard(ctx, lease)
         throw error
@@ -109,10 +121,29 @@ async function assemble(
   lease: Lease,
   join: Concatenate,
   parts: readonly UploadRecord[],
+  by: Requester = {},
 ): Promise<UploadRecord> {
   const placement = await join(parts, lease.record)
   const offset = parts.reduce((sum, part) => sum + part.offset, 0)
-  return finish(ctx, lease, { offset, placement, chore: undefined })
+  const quota = quotaChange(lease.record, offset, offset)
+  const record = await finish(ctx, lease, { offset, placement, chore: undefined, ...quota }, by)
+  if (record.owner !== undefined) await relieve(ctx, parts)
+  return record
+}
+
+/** The bytes of parts count for their owner once: by now the final does. One that is in use just keeps counting. */
+async function relieve(ctx: Context, parts: readonly UploadRecord[]): Promise<void> {
+  const ids = [...new Set(parts.filter(({ quotaBytes }) => quotaBytes > 0).map(({ id }) => id))]
+  const relieving = ctx.leases.tryHoldAll(ids, async (leases) => {
+    await Promise.all(leases.map((lease) => lease.update({ quotaBytes: 0 })))
+  })
+  await relieving.catch((error: unknown) => ctx.report(error))
+}
+
+function partNotFound(): UploadError {
+  return new UploadError('ERR_UPLOAD_NOT_FOUND', {
+    reason: 'A partial upload in the list does not exist.',
+  })
 }
 
 function concatenationOf(ctx: Context): Concatenate {
@@ -127,9 +158,7 @@ async function partsOf(ctx: Context, ids: readonly UploadId[]): Promise<readonly
   for (const id of ids) {
     const record = await ctx.catalog.get(id)
     if (record === undefined || isGone(record) || isExpired(record, ctx.clock.nowMs())) {
-      throw new UploadError('ERR_UPLOAD_NOT_FOUND', {
-        reason: 'A partial upload in the list does not exist.',
-      })
+      throw partNotFound()
     }
     if (record.concat?.kind !== 'partial') throw new UploadError('ERR_NOT_PARTIAL')
     parts.push(record)

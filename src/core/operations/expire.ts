@@ -1,17 +1,21 @@
 import type { Context } from '../context.ts'
 import type { FindRecord } from '../ports/store.ts'
-import type { UploadRecord, UploadStatus } from '../upload.ts'
 import { isExpired } from '../upload.ts'
 import { parseUploadId } from '../upload-id.ts'
 import { entomb } from './cancel.ts'
+import { records } from './records.ts'
+import { sweepClaims, sweepOld, sweepRecords, sweepUnfinished } from './upkeep.ts'
 
-const PAGE = 256
 const TOMBSTONE_MS = 24 * 60 * 60 * 1000
 const ORPHAN_AGE_MS = 60 * 60 * 1000
 
-/** Something that a sweep removes, or would remove. */
+/**
+ * Something that a sweep has found. It removes what has `expired`, each `tombstone` past its day, an `orphan` in the
+ * store, an `old` complete upload and the `record` of bytes that are gone. It takes up what is `unfinished` again, and
+ * only tells of a `claim` whose worker is gone and of a `dead-claim` that was given up.
+ */
 export interface Swept {
-  readonly kind: 'expired' | 'tombstone' | 'orphan'
+  readonly kind: 'expired' | 'tombstone' | 'orphan' | 'old' | 'record' | 'unfinished' | 'claim' | 'dead-claim'
   readonly name: string
   readonly sizeBytes: number
 }
@@ -20,18 +24,26 @@ export interface SweepOptions {
   /** Only tell what would be removed. */
   readonly dryRun?: boolean
   readonly onSwept?: (swept: Swept) => void
+  /** Complete uploads that finished longer ago than this, in milliseconds, are removed. @default never */
+  readonly completeAfterMs?: number | undefined
+  /** Look whether the bytes of every record are there: a look at the disk for each. @default false */
+  readonly checkBytes?: boolean
   /** Ends the sweep at the next thing it would look at. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Removes expired unfinished uploads, tombstones past their day, and bytes that no record refers to.
+ * Removes what nobody needs any more and takes up what was left unfinished; {@link Swept} lists all of it.
  *
- * Decides from the recorded state alone. Never touches a complete upload, one that is being written, or anything
- * that this software did not name itself.
+ * Decides from the recorded state alone. Never touches a complete upload unless told how old one may get, one that is
+ * being written, or anything that this software did not name itself.
  */
 export async function sweep(ctx: Context, options: SweepOptions = {}): Promise<void> {
   await sweepExpired(ctx, options)
+  await sweepUnfinished(ctx, options)
+  await sweepOld(ctx, options)
+  await sweepRecords(ctx, options)
+  await sweepClaims(ctx, options)
   await sweepTombstones(ctx, options)
   await sweepOrphans(ctx, options)
 }
@@ -75,19 +87,5 @@ async function sweepOrphans(ctx: Context, options: SweepOptions): Promise<void> 
     if (options.signal?.aborted === true) return
     options.onSwept?.({ kind: 'orphan', name: orphan.name, sizeBytes: orphan.sizeBytes })
     if (options.dryRun !== true) await orphan.remove()
-  }
-}
-
-async function* records(
-  ctx: Context,
-  status: readonly UploadStatus[],
-  before: { expiresBeforeMs?: number; lastWriteBeforeMs?: number },
-): AsyncIterable<UploadRecord> {
-  let last: UploadRecord | undefined
-  for (;;) {
-    const page = await ctx.catalog.list({ status, ...before, after: last?.id, limit: PAGE })
-    yield* page
-    if (page.length < PAGE) return
-    last = page.at(-1)
   }
 }

@@ -2,33 +2,46 @@ import type { Context } from '../context.ts'
 import { isUploadError } from '../errors.ts'
 import type { Lease } from '../leases.ts'
 import type { RecordChange } from '../ports/catalog.ts'
-import type { UploadRecord } from '../upload.ts'
+import type { Store } from '../ports/store.ts'
+import type { Placement, UploadRecord } from '../upload.ts'
+import { record } from './change.ts'
+import type { Requester } from './decide.ts'
+import { handle, hasHandler, placing } from './handle.ts'
+import { dropStray } from './stray.ts'
 
 /** Partial uploads are pieces of something unfinished: they are kept this many times longer than other uploads. */
-const PARTIAL_EXPIRY_FACTOR = 7
+export const PARTIAL_EXPIRY_FACTOR = 7
 
 /**
  * Records that an upload is complete and brings its bytes where the store wants them.
  *
  * `change` carries the last bytes, so that offset, completion and events are one transaction. What takes long is
- * left to the settler; what is quick happens under the state `finishing`, before the client hears of it.
+ * left to the settler; what is quick happens under the state `finishing`, before the client hears of it. So does the
+ * application's handler, where it has one.
  *
  * @param change - Offset, placement and whatever else is new since the last record.
  * @returns The record as it is recorded, `complete`.
  */
-export async function finish(ctx: Context, lease: Lease, change: RecordChange): Promise<UploadRecord> {
+export async function finish(
+  ctx: Context,
+  lease: Lease,
+  change: RecordChange,
+  by: Requester = {},
+): Promise<UploadRecord> {
   const finished = asComplete(ctx, lease.record, change)
   const preview = { ...lease.record, ...finished }
-  const events = ctx.events('post-finish', preview)
   const plan = planFinish(ctx, preview)
-  if (plan === 'none') return lease.update(finished, events)
-  if (plan === 'after-answer') {
-    const record = await lease.update({ ...finished, chore: 'settle' }, events)
-    ctx.settler.add(record)
-    return record
+  const isHandled = hasHandler(ctx, preview)
+  if (plan === 'before-answer' || isHandled) {
+    // The first attempt is counted here: it costs no transaction of its own.
+    const handling = isHandled ? { handling: { attempts: 1 } } : {}
+    await lease.update({ ...finished, ...handling, status: 'finishing', chore: 'settle' })
+    return bringToComplete(ctx, lease, by)
   }
-  await lease.update({ ...finished, status: 'finishing', chore: 'settle' })
-  return completeFinishing(ctx, lease)
+  if (plan === 'none') return record(ctx, lease, finished, 'post-finish', by.request)
+  const upload = await record(ctx, lease, { ...finished, chore: 'settle' }, 'post-finish', by.request)
+  ctx.settler.add(upload)
+  return upload
 }
 
 /** The change that makes an upload complete. */
@@ -42,29 +55,65 @@ function asComplete(ctx: Context, record: UploadRecord, change: RecordChange): R
   return { ...change, length, status: 'complete', finishedAtMs: nowMs, lastWriteAtMs: nowMs, expiresAtMs }
 }
 
+type FinishPlan = ReturnType<Store['finishing']>
+
 /** What the store has to do for a complete upload. Partial uploads are not processed (tus 1.0 §Concatenation). */
-function planFinish(ctx: Context, record: UploadRecord): 'none' | 'before-answer' | 'after-answer' {
+function planFinish(ctx: Context, record: UploadRecord): FinishPlan {
   return record.concat?.kind === 'partial' ? 'none' : ctx.store.finishing(record)
 }
 
 /**
  * Goes from `finishing` to `complete`. Idempotent: resumed by the next request or at start after a crash.
  *
- * @throws The store's error; the upload stays `finishing` and is tried again.
+ * @throws The store's or the application's error; the upload stays `finishing` and is tried again.
  */
-export async function completeFinishing(ctx: Context, lease: Lease): Promise<UploadRecord> {
-  const before = lease.record
-  const [outcome] = await ctx.store.finish([before])
-  if (outcome === undefined || !outcome.ok) {
-    ctx.settler.addLater(before)
-    throw outcome?.error ?? new Error('the store gave no outcome')
+export async function completeFinishing(
+  ctx: Context,
+  lease: Lease,
+  by: Requester = {},
+): Promise<UploadRecord> {
+  const { handling } = lease.record
+  if (hasHandler(ctx, lease.record)) {
+    await lease.update({ handling: { attempts: (handling?.attempts ?? 0) + 1 } })
   }
-  const events = ctx.events('post-finish', before)
-  const { placement } = outcome
-  const record = await lease.update({ status: 'complete', placement, chore: undefined }, events)
-  // The answer need not wait until the old place is cleared; a crash before it leaves an orphan for the reaper.
-  void ctx.store.tidy(before, placement).catch((error: unknown) => ctx.report(error, before.id))
-  return record
+  return bringToComplete(ctx, lease, by)
+}
+
+async function bringToComplete(ctx: Context, lease: Lease, by: Requester): Promise<UploadRecord> {
+  const before = lease.record
+  const plan = planFinish(ctx, before)
+  const place = placing(ctx, before)
+  try {
+    if (plan === 'before-answer') await place.now()
+    const handling = hasHandler(ctx, before) ? { handling: await handle(ctx, before, by, place) } : {}
+    const { placement } = place
+    const isLeft = plan === 'after-answer' && placement === undefined
+    const change = { ...handling, ...(placement === undefined ? {} : { placement }) }
+    const chore = isLeft ? 'settle' : undefined
+    const after = await record(
+      ctx,
+      lease,
+      { ...change, status: 'complete', chore },
+      'post-finish',
+      by.request,
+    )
+    if (isLeft) ctx.settler.add(after)
+    // The answer need not wait until the old place is cleared; a crash before it leaves an orphan for the reaper.
+    if (placement !== undefined) void tidy(ctx, before, placement)
+    return after
+  } catch (error) {
+    if (place.placement !== undefined && isLeaseLost(error)) await dropStray(ctx, before, place.placement)
+    ctx.settler.addLater(lease.record)
+    throw error
+  }
+}
+
+function isLeaseLost(error: unknown): boolean {
+  return isUploadError(error) && error.code === 'ERR_LEASE_LOST'
+}
+
+async function tidy(ctx: Context, before: UploadRecord, placement: Placement): Promise<void> {
+  await ctx.store.tidy(before, placement).catch((error: unknown) => ctx.report(error, before.id))
 }
 
 /** Final places for complete uploads, one store call for all of them. */
@@ -80,6 +129,7 @@ export async function settleComplete(ctx: Context, leases: readonly Lease[]): Pr
         await lease.update({ placement: outcome.placement, chore: undefined })
         await ctx.store.tidy(before, outcome.placement)
       } catch (error) {
+        if (outcome?.ok === true && isLeaseLost(error)) await dropStray(ctx, before, outcome.placement)
         ctx.report(error, before.id)
         // Bytes that are gone do not come back by trying again.
         if (isUploadError(error) && error.code === 'ERR_CORRUPT_RECORD')

@@ -2,8 +2,10 @@ import type { UploadError } from '../../core/errors.ts'
 import { ERRORS } from '../../core/errors.ts'
 import type { UploadRecord } from '../../core/upload.ts'
 import { formatHttpDate } from '../../protocol/http-date.ts'
+import { formatMetadataText } from '../../protocol/metadata.ts'
 import { ANSWER_FIELD, TUS_VERSION } from '../../protocol/tus1/headers.ts'
 import type { Reply } from '../exchange.ts'
+import { mergedFields } from '../merged-fields.ts'
 
 /** Fields that stand in every answer of this dialect. */
 const EVERY_ANSWER: Readonly<Record<string, string>> = {
@@ -30,7 +32,7 @@ export function progressFields(record: UploadRecord): Readonly<Record<string, st
 /** Everything that a client needs to resume (tus 1.0 §HEAD). */
 export function retrievalFields(record: UploadRecord): Readonly<Record<string, string>> {
   const { length, echo } = record
-  const metadata = echo['upload-metadata']
+  const metadata = echo['upload-metadata'] ?? formatMetadataText(record.metadata)
   const concat = echo['upload-concat']
   // tus 1.0 §Concatenation: a final has no offset until it is put together.
   const isWaiting = record.concat?.kind === 'final' && record.status === 'receiving'
@@ -42,22 +44,33 @@ export function retrievalFields(record: UploadRecord): Readonly<Record<string, s
   }
 }
 
+const utf8 = new TextEncoder()
+
 /** Puts an error into words: `CODE: sentence`, as tusd does, so that clients that look for its codes find them. */
 export function refusal(error: UploadError, allow: string): Reply {
   const { details, code } = error
+  const { answer = {} } = details
   // The sentence of an unexpected error is ours, never the exception's: that one goes to the log.
   const sentence = code === 'ERR_INTERNAL_SERVER_ERROR' ? ERRORS[code].message : error.message
-  const body = `${code}: ${sentence}\n`
+  const body = answer.body ?? `${answer.code ?? code}: ${sentence}\n`
+  const status = answer.status ?? error.status
   return {
-    status: error.status,
-    ...(error.status === 460 ? { statusText: 'Checksum Mismatch' } : {}),
+    status,
+    ...(status === 460 ? { statusText: 'Checksum Mismatch' } : {}),
     headers: {
-      ...EVERY_ANSWER,
-      'Content-Type': 'text/plain; charset=utf-8',
-      'X-Content-Type-Options': 'nosniff',
-      'Content-Length': String(body.length),
-      ...(error.status === 412 ? { [ANSWER_FIELD.tusVersion]: TUS_VERSION } : {}),
-      ...(error.status === 405 ? { Allow: allow } : {}),
+      ...mergedFields(
+        {
+          ...EVERY_ANSWER,
+          'Content-Type': 'text/plain; charset=utf-8',
+          'X-Content-Type-Options': 'nosniff',
+        },
+        answer.headers ?? {},
+      ),
+      'Content-Length': String(utf8.encode(body).byteLength),
+      ...(status === 412 && code === 'ERR_UNSUPPORTED_VERSION'
+        ? { [ANSWER_FIELD.tusVersion]: TUS_VERSION }
+        : {}),
+      ...(code === 'ERR_METHOD_NOT_ALLOWED' ? { Allow: allow } : {}),
       ...(details.offset === undefined ? {} : { [ANSWER_FIELD.uploadOffset]: String(details.offset) }),
       ...expiryField(details.expiresAtMs),
       ...(details.retryAfterSeconds === undefined

@@ -1,19 +1,22 @@
 import { UploadError } from '../../core/errors.ts'
-import type { UploadRecord } from '../../core/upload.ts'
+import type { Requester } from '../../core/operations/decide.ts'
+import type { StoredAnswer, UploadRecord } from '../../core/upload.ts'
 import type { UploadId } from '../../core/upload-id.ts'
 import type { UploadConcat } from '../../protocol/tus1/headers.ts'
 import { ANSWER_FIELD, FIELD, isOffsetOctetStream, parseUploadConcat } from '../../protocol/tus1/headers.ts'
 import { resolveConcatUrl } from '../../protocol/upload-url.ts'
 import type { Exchange, Reply } from '../exchange.ts'
+import { withAnswer, withStoredAnswer } from '../stored-answer.ts'
 import { emptyReply, expiryField, progressFields } from './answer.ts'
 import { checkContentType, declaredLength, metadataFields, promisedChecksum } from './fields.ts'
 import type { Tus1Parts } from './server.ts'
 
 /** POST to the creation URL: a new upload, with content or not, partial, or put together from partials. */
-export async function createUpload(parts: Tus1Parts, exchange: Exchange): Promise<Reply> {
+export async function createUpload(parts: Tus1Parts, exchange: Exchange, by: Requester): Promise<Reply> {
   const concat = concatField(parts, exchange)
-  if (concat?.kind === 'final') return createFinal(parts, exchange, concat.urls)
-  const { metadata, raw } = metadataFields(exchange)
+  if (concat?.kind === 'final') return createFinal(parts, exchange, concat.urls, by)
+  const { metadata, raw } = metadataFields(exchange, parts.maxMetadataBytes)
+  const given = new Given()
   const length = declaredLength(exchange)
   const hasContent = exchange.body.contentLength !== 0
   // tus 1.0 §Creation With Upload: similar rules as for PATCH; without content no type is needed.
@@ -26,19 +29,44 @@ export async function createUpload(parts: Tus1Parts, exchange: Exchange): Promis
       promised === undefined
         ? undefined
         : { ...promised, body: exchange.body, onAccepted: () => exchange.sendContinue() },
+    by: { ...by, onAnswer: given.hear },
   })
   const isUpload = hasContent || isOffsetOctetStream(exchange.header(FIELD.contentType))
-  return created(parts, exchange, record, isUpload ? progressFields(record) : expiryField(record.expiresAtMs))
+  const fields = isUpload ? progressFields(record) : expiryField(record.expiresAtMs)
+  return withStoredAnswer(given.into(created(parts, exchange, record, fields)), record)
 }
 
-async function createFinal(parts: Tus1Parts, exchange: Exchange, urls: readonly string[]): Promise<Reply> {
-  const { metadata, raw } = metadataFields(exchange)
+async function createFinal(
+  parts: Tus1Parts,
+  exchange: Exchange,
+  urls: readonly string[],
+  by: Requester,
+): Promise<Reply> {
+  const { metadata, raw } = metadataFields(exchange, parts.maxMetadataBytes)
+  const given = new Given()
   checkFinal(exchange)
   const record = await parts.engine.concatenate({
     upload: { dialect: 'tus1', metadata, echo: echoOf(exchange, raw) },
     parts: urls.map((url) => resolvePart(parts, exchange, url)),
+    by: { ...by, onAnswer: given.hear },
   })
-  return created(parts, exchange, record, expiryField(record.expiresAtMs))
+  return withStoredAnswer(
+    given.into(created(parts, exchange, record, expiryField(record.expiresAtMs))),
+    record,
+  )
+}
+
+/** What the application wants to be added to the answer to a creation; what it says of the completion comes on top. */
+class Given {
+  #answer: StoredAnswer | undefined
+
+  readonly hear = (answer: StoredAnswer): void => {
+    this.#answer = answer
+  }
+
+  into(reply: Reply): Reply {
+    return this.#answer === undefined ? reply : withAnswer(reply, this.#answer)
+  }
 }
 
 /** tus 1.0 §Concatenation: a final has no length of its own and no content. */
@@ -94,5 +122,6 @@ function created(
   record: UploadRecord,
   fields: Readonly<Record<string, string>>,
 ): Reply {
-  return emptyReply(201, { [ANSWER_FIELD.location]: parts.addresses.locate(exchange, record.id), ...fields })
+  const location = parts.addresses.locate(exchange, record.id)
+  return emptyReply(201, { [ANSWER_FIELD.location]: location, ...fields })
 }

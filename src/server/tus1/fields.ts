@@ -9,7 +9,7 @@ import { FIELD, isOffsetOctetStream, parseDeferLength } from '../../protocol/tus
 import { isBlankField } from '../../protocol/whitespace.ts'
 import type { Exchange } from '../exchange.ts'
 
-const METADATA_LIMITS = { maxBytes: 8 * 1024, maxPairs: 128 }
+const MAX_METADATA_PAIRS = 128
 
 /** A non-negative integer field; `undefined` when absent. */
 export function integerField(exchange: Exchange, name: string, code: ErrorCode): number | undefined {
@@ -39,13 +39,16 @@ export function declaredLength(exchange: Exchange): number | undefined {
 }
 
 /** Metadata of a creation: decoded for us, and the field as it came for the answers to HEAD. */
-export function metadataFields(exchange: Exchange): {
+export function metadataFields(
+  exchange: Exchange,
+  maxBytes: number,
+): {
   readonly metadata: Readonly<Record<string, string>>
   readonly raw: string | undefined
 } {
   const raw = exchange.header(FIELD.uploadMetadata)
   if (raw === undefined || isBlankField(raw)) return { metadata: {}, raw: undefined }
-  const parsed = parseMetadata(raw, METADATA_LIMITS)
+  const parsed = parseMetadata(raw, { maxBytes, maxPairs: MAX_METADATA_PAIRS })
   if (!parsed.ok) throw new UploadError('ERR_INVALID_METADATA', { reason: parsed.reason })
   return { metadata: metadataRecord(parsed.value), raw }
 }

@@ -1,5 +1,6 @@
 import type { Engine } from '../../core/engine.ts'
 import { UploadError } from '../../core/errors.ts'
+import type { Requester } from '../../core/operations/decide.ts'
 import type { TusExtension } from '../../protocol/tus1/headers.ts'
 import {
   ANSWER_FIELD,
@@ -12,6 +13,7 @@ import { effectiveMethod } from '../../protocol/method-override.ts'
 import type { DialectServer } from '../dialect.ts'
 import type { Downloads } from '../download.ts'
 import type { Exchange, Outcome, Reply } from '../exchange.ts'
+import type { Gate } from '../gate.ts'
 import type { Addresses } from '../location.ts'
 import type { UploadRequest } from '../request.ts'
 import { refusal } from './answer.ts'
@@ -27,6 +29,8 @@ export interface Tus1Parts {
   readonly termination: boolean
   readonly concatenation: boolean
   readonly methodOverride: boolean
+  readonly gate: Gate
+  readonly maxMetadataBytes: number
 }
 
 /** Speaks tus 1.0.0 with every extension that store, engine and adapter can keep. */
@@ -45,7 +49,7 @@ async function answer(parts: Tus1Parts, request: UploadRequest): Promise<Outcome
   // tus 1.0 §X-HTTP-Method-Override: the method it names counts, whatever it is.
   if (method === 'OPTIONS') return { status: 204, headers: discover(parts, request.exchange) }
   checkVersion(request.exchange, method)
-  return route(parts, request, method)
+  return route(parts, request, method, await parts.gate(request, method))
 }
 
 function methodOf(parts: Tus1Parts, exchange: Exchange): string {
@@ -69,16 +73,16 @@ function checkVersion(exchange: Exchange, method: string): void {
   if (!parsed.ok) throw new UploadError('ERR_UNSUPPORTED_VERSION', { reason: parsed.reason })
 }
 
-function route(parts: Tus1Parts, request: UploadRequest, method: string): Promise<Reply> {
+function route(parts: Tus1Parts, request: UploadRequest, method: string, by: Requester): Promise<Reply> {
   const { exchange, target } = request
   switch (target.kind) {
     case 'creation':
-      if (method === 'POST') return createUpload(parts, exchange)
+      if (method === 'POST') return createUpload(parts, exchange, by)
       break
     case 'upload':
-      if (method === 'PATCH') return appendUpload(parts, exchange, target.id)
+      if (method === 'PATCH') return appendUpload(parts, exchange, target.id, by)
       if (method === 'HEAD') return retrieveUpload(parts, target.id)
-      if (method === 'DELETE' && parts.termination) return terminateUpload(parts, target.id)
+      if (method === 'DELETE' && parts.termination) return terminateUpload(parts, target.id, by)
       if (method === 'GET' && parts.downloads !== undefined) return retrieveUpload(parts, target.id, exchange)
       break
     case 'unknown':

@@ -12,7 +12,7 @@ import type { Placement, UploadRecord } from '../../core/upload.ts'
 import { concatenateUploads } from './concatenate.ts'
 import { Directory } from './directory.ts'
 import type { Disk, DiskSpace } from './disk.ts'
-import { corrupt, storeError } from './disk-errors.ts'
+import { corrupt, errorCode, storeError } from './disk-errors.ts'
 import { firstFile, temporaryFile } from './file-names.ts'
 import type { FinalName } from './final-name.ts'
 import { HandleCache } from './handle-cache.ts'
@@ -148,6 +148,23 @@ export class FileStore implements Store {
     return concatenateUploads(this.#shop, (name) => this.#completedPath(name), parts, into)
   }
 
+  pathOf(record: UploadRecord): string | undefined {
+    const where = parseWhere(record)
+    if (where.kind === 'completed') return this.#completedPath(where.file.name)
+    return undefined
+  }
+
+  async isMissing(record: UploadRecord): Promise<boolean> {
+    const where = this.#whereIfSound(record)
+    if (where.kind === 'inline') return false
+    const paths =
+      where.kind === 'completed'
+        ? [this.#completedPath(where.file.name)]
+        : where.segments.map(({ file }) => this.#shop.directory.join(file))
+    for (const path of paths) if (await this.#isGone(path)) return true
+    return false
+  }
+
   /**
    * Less than the file system has: the catalog and the file system itself need room to record and to delete. On a disk
    * that uploads have filled to the last block not even a deletion can be recorded.
@@ -215,6 +232,13 @@ export class FileStore implements Store {
         outcomes[index] = { ok: false, error: storeError(result?.error) }
       }
     }
+  }
+
+  async #isGone(path: string): Promise<boolean> {
+    return this.#shop.disk.lstat(path).then(
+      () => false,
+      (error: unknown) => errorCode(error) === 'ENOENT',
+    )
   }
 
   /** A record that cannot be read still gives up the files that its id names. */

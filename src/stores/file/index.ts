@@ -12,6 +12,8 @@ import type { FileStoreConfig } from './file-store.ts'
 import { finalName } from './final-name.ts'
 import { settleWorkerFile } from './settler.ts'
 
+export { type FileAdopter, fileAdopter } from './adopt.ts'
+
 export interface FileStoreOptions {
   /** Directory of the uploads; made if missing. Everything the store names itself lies directly in it. */
   readonly dir: string
