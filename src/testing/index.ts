@@ -10,6 +10,14 @@ export type {
   Level,
   Status,
 } from './conformance/index.ts'
+export { hookTransportContract } from './hook-contract.ts'
+export type {
+  HeardCall,
+  HookBehaviour,
+  HookPeer,
+  HookTransportContractOptions,
+  HookTransportUnderTest,
+} from './hook-contract.ts'
 export { storeContract } from './store-contract.ts'
 export type { StoreContractOptions, StoreFixture } from './store-contract.ts'
 export { urlStorageContract } from './url-storage-contract.ts'
