@@ -1,6 +1,6 @@
-import type { Body } from '../core/ports/body.ts'
 import type { Exchange, Reply } from '../server/exchange.ts'
 import type { Handler } from '../server/handler.ts'
+import { bodyConsumedReply } from './body-consumed.ts'
 import { FetchBody } from './fetch/body.ts'
 
 /** Facts that a `Request` does not carry; each runtime has its own way to them. */
@@ -24,12 +24,12 @@ export function fetchHandler(handler: Handler): FetchHandler {
     const body = new FetchBody(request)
     const outcome = await handler(toExchange(request, context, body))
     if (outcome === 'not-ours') return undefined
-    const reply = outcome ?? { status: 409, headers: {} }
+    const reply = body.isRefused ? bodyConsumedReply(outcome) : (outcome ?? { status: 409, headers: {} })
     return toResponse(request, body.isAllRead ? reply : closing(reply))
   }
 }
 
-function toExchange(request: Request, context: FetchContext, body: Body): Exchange {
+function toExchange(request: Request, context: FetchContext, body: FetchBody): Exchange {
   const { scheme, authority, target } = splitUrl(request.url)
   return {
     method: request.method,
@@ -45,6 +45,7 @@ function toExchange(request: Request, context: FetchContext, body: Body): Exchan
       return request.signal
     },
     header: (name) => request.headers.get(name) ?? (name === 'host' ? authority : undefined),
+    headers: () => Object.fromEntries([...request.headers].map(([name, value]) => [name, [value]])),
     sendContinue: () => undefined,
     terminate: () => body.stop(),
   }

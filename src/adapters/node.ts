@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http'
 import type { Http2SecureServer, Http2Server } from 'node:http2'
 import type { Handler } from '../server/handler.ts'
+import { bodyConsumedReply } from './body-consumed.ts'
 import type { NodeRequest, NodeResponse } from './node/exchange.ts'
 import { NodeExchange } from './node/exchange.ts'
 import { writeReply } from './node/reply.ts'
@@ -71,9 +72,12 @@ async function serve(
   response.on('error', () => undefined)
   const before = answerBefore(request, response)
   if (before !== undefined) await before
-  const outcome = await handler(new NodeExchange(request, response, expectsContinue))
-  if (outcome === undefined) return
-  if (outcome !== 'not-ours') return writeReply(request, response, outcome)
+  const exchange = new NodeExchange(request, response, expectsContinue)
+  const outcome = await handler(exchange)
+  if (outcome !== 'not-ours') {
+    const reply = exchange.body.isRefused ? bodyConsumedReply(outcome) : outcome
+    return reply === undefined ? undefined : writeReply(request, response, reply)
+  }
   if (next !== undefined) return next()
   await writeReply(request, response, {
     status: 404,

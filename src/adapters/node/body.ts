@@ -1,4 +1,5 @@
 import type { Body, BodySink } from '../../core/ports/body.ts'
+import { bodyConsumed } from '../body-consumed.ts'
 import type { NodeRequest } from './exchange.ts'
 
 /**
@@ -7,18 +8,36 @@ import type { NodeRequest } from './exchange.ts'
  */
 export class NodeBody implements Body {
   readonly #request: NodeRequest
-  readonly contentLength: number | undefined
+  readonly #contentLength: number | undefined
   #sink: BodySink | undefined
+  #isStarted = false
+  #isRefused = false
   #receivedBytes = 0
 
   constructor(request: NodeRequest) {
     this.#request = request
-    this.contentLength = contentLengthOf(request)
+    this.#contentLength = contentLengthOf(request)
+  }
+
+  /** @throws {UploadError} `ERR_BODY_CONSUMED` when somebody else has read the body: before anything is done for it. */
+  get contentLength(): number | undefined {
+    if (this.#isConsumed()) throw bodyConsumed()
+    return this.#contentLength
+  }
+
+  /** It was wanted, but somebody else has read it. */
+  get isRefused(): boolean {
+    return this.#isRefused
   }
 
   consume(sink: BodySink): void {
     const request = this.#request
     this.#sink = sink
+    // Also here: a reader that was set up before us may have begun while the request was looked into.
+    if (this.#isConsumed()) return queueMicrotask(() => this.#end(false))
+    this.#isStarted = true
+    // An empty one without a length has ended without a chunk.
+    if (request.readableEnded) return queueMicrotask(() => this.#end(this.#isWhole()))
     request.on('data', this.#data)
     request.on('end', () => this.#end(this.#isWhole()))
     // After a lost connection there is an `error` or `aborted`, and always a `close`.
@@ -39,6 +58,13 @@ export class NodeBody implements Body {
     this.#sink = undefined
     this.#request.off('data', this.#data)
     this.#request.pause()
+  }
+
+  /** Even one chunk: what comes after it would be stored in its place. */
+  #isConsumed(): boolean {
+    if (this.#isStarted || this.#contentLength === 0 || !this.#request.readableDidRead) return false
+    this.#isRefused = true
+    return true
   }
 
   readonly #data = (chunk: Uint8Array): void => {
@@ -66,7 +92,7 @@ export class NodeBody implements Body {
   /** Whether the body is all there: `end` alone does not say so, HTTP/2 emits it for reset streams too. */
   #isWhole(): boolean {
     const request = this.#request
-    if (this.contentLength !== undefined && this.#receivedBytes !== this.contentLength) return false
+    if (this.#contentLength !== undefined && this.#receivedBytes !== this.#contentLength) return false
     if ('stream' in request) return !request.aborted && request.stream.rstCode === 0
     return request.complete
   }

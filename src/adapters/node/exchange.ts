@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'
-import type { Body } from '../../core/ports/body.ts'
 import type { Exchange } from '../../server/exchange.ts'
 import { NodeBody } from './body.ts'
 
@@ -16,7 +15,7 @@ export class NodeExchange implements Exchange {
   readonly #request: NodeRequest
   readonly #response: NodeResponse
   readonly expectsContinue: boolean
-  readonly body: Body
+  readonly body: NodeBody
   readonly readsTrailers = true
   #controller: AbortController | undefined
 
@@ -67,11 +66,29 @@ export class NodeExchange implements Exchange {
     return typeof value === 'object' ? value.join(', ') : value
   }
 
+  headers(): Readonly<Record<string, readonly string[]>> {
+    const { rawHeaders } = this.#request
+    const fields = new Map<string, string[]>()
+    for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+      const name = (rawHeaders[i] ?? '').toLowerCase()
+      // HTTP/2 has method, path and the like in the same list.
+      if (name.startsWith(':')) continue
+      const values = fields.get(name)
+      const value = rawHeaders[i + 1] ?? ''
+      if (values === undefined) fields.set(name, [value])
+      else values.push(value)
+    }
+    // Not by assignment: `__proto__` is a name that a client may send.
+    return Object.fromEntries(fields)
+  }
+
   sendContinue(): void {
     if (this.expectsContinue && !this.#response.headersSent) this.#response.writeContinue()
   }
 
   terminate(): void {
+    // Not the client's fault: it is answered.
+    if (this.body.isRefused) return
     if ('stream' in this.#request) this.#request.stream.close(HTTP2_CANCEL)
     else cutOff(this.#request.socket)
   }
