@@ -94,5 +94,30 @@ const tusd = binaryPeer({
   ],
 })
 
+/** An app of its own around the library, to see what hooks cost: run it with and without them. */
+function app(name: string, label: string, mode: string): ServerKind {
+  return {
+    name,
+    label,
+    role: 'peer',
+    durability: 'power',
+    capabilities: ['store', 'checksum'],
+    command: (port, directory) => ({
+      file: process.execPath,
+      args: [script('carryon-app.mjs'), String(port), directory, mode],
+    }),
+    // Only on wish: it is compared with its own kind.
+    missing: () => (process.argv.some((word) => word.includes('app-')) ? undefined : 'only if asked for'),
+  }
+}
+
 /** Every server the harness knows. */
-export const servers: readonly ServerKind[] = [carryon('power'), carryon('process'), tusNode, tusd, bareHttp]
+export const servers: readonly ServerKind[] = [
+  carryon('power'),
+  carryon('process'),
+  app('app-plain', 'carryon in an app, power', 'plain'),
+  app('app-hooks', 'carryon in an app with onCreate and post-finish over HTTP, power', 'hooks'),
+  tusNode,
+  tusd,
+  bareHttp,
+]

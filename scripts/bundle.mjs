@@ -16,7 +16,7 @@ const bundle = await rolldown({
   },
   platform: 'node',
   // It finds its binary beside itself.
-  external: ['@photostructure/sqlite'],
+  external: ['@photostructure/sqlite', '@grpc/grpc-js', '@grpc/proto-loader'],
   logLevel: 'warn',
 })
 await bundle.write({

@@ -6,23 +6,32 @@ import { openUploads } from '../node/index.ts'
 import { troubleError } from './cli-error.ts'
 import { describeError, oneLine } from './one-line.ts'
 import type { Declare } from './program.ts'
-import { path } from './setting-types.ts'
+import { path, readAs } from './setting-types.ts'
 import type { SettingsShape } from './settings.ts'
 import { addSettings, optionalSetting, readSettings, setting } from './settings.ts'
 import { startTrouble } from './start-trouble.ts'
-import { formatSize } from './units.ts'
+import { DURATION_RULE, formatSize, parseDurationMs } from './units.ts'
 
 interface CleanConfig {
   readonly dir: string
   readonly completedDir: string | false
+  readonly completeAfterMs: number | undefined
 }
 
 const EXPLANATION = `
 It removes unfinished uploads that have expired, traces of uploads that have
-been gone for a day, and files that no upload needs; never a finished upload or
-a file that is not Carryon's. A server may be running meanwhile.`
+been gone for a day, files that no upload needs, and records of uploads whose
+bytes are gone; never a file that is not Carryon's, and a finished upload only
+where --complete-after says how old one may get. It tells of uploads whose last
+step failed and of claims whose worker died: a server takes these up again.
+A server may be running meanwhile.`
 
 const group = 'Options:'
+
+const age = readAs(`${DURATION_RULE}, at least 1 minute`, (typed) => {
+  const ms = parseDurationMs(typed)
+  return ms === undefined || ms < 60_000 ? undefined : ms
+})
 
 const shape = {
   dir: setting(path, {
@@ -37,6 +46,12 @@ const shape = {
     defaultIs: 'completed in --dir',
     description: 'directory of finished files, as for serve',
   }),
+  completeAfter: optionalSetting(age, {
+    group,
+    placeholder: 'TIME',
+    defaultIs: 'never',
+    description: 'remove finished uploads older than this too',
+  }),
 }
 
 const settings: SettingsShape = shape
@@ -46,7 +61,8 @@ const schema: z.ZodType<CleanConfig> = z.object(shape).transform((given): CleanC
   const completedDir =
     given.completedDir === 'none' ? false : resolve(given.completedDir ?? join(dir, 'completed'))
   // A directory that is not there holds nothing to remove, and is not made here.
-  return { dir, completedDir: completedDir !== false && existsSync(completedDir) && completedDir }
+  const isThere = completedDir !== false && existsSync(completedDir)
+  return { dir, completedDir: isThere && completedDir, completeAfterMs: given.completeAfter }
 })
 
 /** `carryon clean`: what the reaper of `serve` does, once. */
@@ -88,9 +104,13 @@ async function clean(config: CleanConfig, dryRun: boolean, tell: Tell): Promise<
   try {
     await uploads.engine.sweep({
       dryRun,
+      checkBytes: true,
+      completeAfterMs: config.completeAfterMs,
       onSwept(swept) {
-        total.count += 1
-        total.sizeBytes += swept.sizeBytes
+        if (KINDS[swept.kind].isRemoved) {
+          total.count += 1
+          total.sizeBytes += swept.sizeBytes
+        }
         tell.swept(swept, dryRun)
       },
     })
@@ -107,15 +127,23 @@ interface Tell {
   total(total: { readonly count: number; readonly sizeBytes: number }, dryRun: boolean): void
 }
 
-const KINDS: Readonly<Record<Swept['kind'], string>> = {
-  expired: 'expired upload',
-  tombstone: 'trace of a removed upload',
-  orphan: 'file of no upload',
+const KINDS: Readonly<Record<Swept['kind'], { readonly text: string; readonly isRemoved: boolean }>> = {
+  expired: { text: 'expired upload', isRemoved: true },
+  tombstone: { text: 'trace of a removed upload', isRemoved: true },
+  orphan: { text: 'file of no upload', isRemoved: true },
+  old: { text: 'old finished upload', isRemoved: true },
+  record: { text: 'record of an upload whose bytes are gone', isRemoved: true },
+  unfinished: { text: 'found an upload whose last step failed', isRemoved: false },
+  claim: { text: 'found a claim whose worker is gone', isRemoved: false },
+  'dead-claim': { text: 'found a claim that was given up', isRemoved: false },
 }
 
 const textLines: Tell = {
   swept({ kind, name, sizeBytes }, dryRun) {
-    print(`${dryRun ? 'would remove' : 'removed'} ${KINDS[kind]} ${oneLine(name)} (${formatSize(sizeBytes)})`)
+    const { text, isRemoved } = KINDS[kind]
+    const shown = oneLine(name)
+    if (isRemoved) print(`${dryRun ? 'would remove' : 'removed'} ${text} ${shown} (${formatSize(sizeBytes)})`)
+    else print(`${text}: ${shown}`)
   },
   total({ count, sizeBytes }, dryRun) {
     const things = count === 1 ? '1 thing' : `${count} things`

@@ -26,6 +26,11 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   delete: { summary: 'remove uploads from their server', load: () => import('./delete.ts') },
   serve: { summary: 'take uploads on a directory', load: () => import('./serve.ts') },
   clean: { summary: 'remove expired uploads and what crashes left behind', load: () => import('./clean.ts') },
+  events: {
+    summary: 'show events that wait, and bring back those given up',
+    load: () => import('./events.ts'),
+  },
+  import: { summary: 'take over uploads of tusd or @tus/server', load: () => import('./import.ts') },
   conformance: { summary: 'check a tus server against the protocol', load: () => import('./conformance.ts') },
   completion: { summary: 'print completions for a shell', load: () => import('./completion.ts') },
 }

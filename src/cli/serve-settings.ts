@@ -3,9 +3,11 @@ import * as z from 'zod'
 import type { Digests } from '../core/ports/digest.ts'
 import { nodeDigests } from '../node/digests.ts'
 import type { UploadsOptions } from '../node/index.ts'
-import { finalName } from '../stores/file/final-name.ts'
+import type { HookConfig } from './hook-settings.ts'
+import { hookConfig, hookShape } from './hook-settings.ts'
 import type { LogLevel } from './log.ts'
 import { LOG_LEVELS } from './log.ts'
+import { basePath, completedName, expireAfter } from './server-setting-types.ts'
 import { oneOf, onOff, path, readAs, text, wholeNumber } from './setting-types.ts'
 import type { SettingsShape } from './settings.ts'
 import { optionalSetting, setting } from './settings.ts'
@@ -19,13 +21,14 @@ export interface ServeConfig {
   readonly logLevel: LogLevel
   /** How long a stop may take. */
   readonly shutdownTimeoutMs: number
+  readonly hooks: HookConfig | undefined
+  /** Where the application's event stream is, and who may read it. */
+  readonly events: { readonly path: string; readonly token: string } | undefined
   /** For `openUploads`; directories are absolute. */
   readonly uploads: UploadsOptions & { readonly path: string; readonly completedDir: string | false }
 }
 
 const HOUR_MS = 3_600_000
-/** Dates of JavaScript end in the year 275760, and no disk lives as long as this. */
-const LONGEST_EXPIRY_MS = 36_500 * 24 * HOUR_MS
 
 const maxSize = readAs(`${SIZE_RULE}, at least 1, or none`, (typed) => {
   if (typed === 'none') return { bytes: undefined }
@@ -33,10 +36,10 @@ const maxSize = readAs(`${SIZE_RULE}, at least 1, or none`, (typed) => {
   return bytes === undefined || bytes === 0 ? undefined : { bytes }
 })
 
-const expireAfter = readAs(`${DURATION_RULE}, at most 36500d, or never`, (typed) => {
-  if (typed === 'never') return { ms: undefined }
-  const ms = parseDurationMs(typed)
-  return ms === undefined || ms === 0 || ms > LONGEST_EXPIRY_MS ? undefined : { ms }
+const metadataSize = readAs(`${SIZE_RULE}, at most 14KiB`, (typed) => {
+  // Node takes 16 KiB of header in all.
+  const bytes = parseSizeBytes(typed)
+  return bytes === undefined || bytes > 14 * 1024 ? undefined : bytes
 })
 
 const idleTimeout = readAs(`${DURATION_RULE}, at most 24h`, (typed) => {
@@ -49,21 +52,9 @@ const shutdownTimeout = readAs(`${DURATION_RULE}, at most 1h`, (typed) => {
   return ms === undefined || ms > HOUR_MS ? undefined : ms
 })
 
-const basePath = readAs('a path such as /files/', (typed) => {
-  const whole = typed.endsWith('/') ? typed : `${typed}/`
-  // Clients resolve dots before they send: such a path is never asked for.
-  if (/\/\.{1,2}\//.test(whole)) return undefined
-  return /^\/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]+\/)*$/.test(whole) ? whole : undefined
-})
-
-const completedName = readAs('a plain file name of text and {id}, {name}, {ext}, {date}', (typed) => {
-  try {
-    finalName(typed)
-    return typed
-  } catch {
-    return undefined
-  }
-})
+const eventsPath = readAs('a path such as /events', (typed) =>
+  /^\/[A-Za-z0-9._~!$&'()*+,;=:@/-]*$/.test(typed) ? typed : undefined,
+)
 
 const checksumAlgorithms = readAs(
   `none or a list of ${nodeDigests.algorithms.join(', ')}`,
@@ -100,6 +91,7 @@ const listening = { group: 'Listening:' }
 const storage = { group: 'Storage:' }
 const limits = { group: 'Limits:' }
 const protocol = { group: 'Protocol:' }
+const events = { group: 'Events:' }
 const running = { group: 'Running:' }
 
 const shape = {
@@ -173,6 +165,24 @@ const shape = {
     default: '24h',
     description: 'remove unfinished uploads after this long without activity; never: keep them',
   }),
+  completeAfter: setting(expireAfter, {
+    ...limits,
+    placeholder: 'TIME',
+    default: 'never',
+    description: 'remove finished uploads this long after their end',
+  }),
+  maxAppendSize: setting(maxSize, {
+    ...limits,
+    placeholder: 'SIZE',
+    default: 'none',
+    description: 'most that one request may bring',
+  }),
+  maxMetadataSize: setting(metadataSize, {
+    ...limits,
+    placeholder: 'SIZE',
+    default: '4KiB',
+    description: 'longest Upload-Metadata field',
+  }),
   idleTimeout: setting(idleTimeout, {
     ...limits,
     placeholder: 'TIME',
@@ -194,6 +204,20 @@ const shape = {
     ...protocol,
     default: 'true',
     description: 'ignore X-HTTP-Method-Override',
+  }),
+
+  ...hookShape,
+
+  eventsPath: setting(eventsPath, {
+    ...events,
+    placeholder: 'PATH',
+    default: '/events',
+    description: 'path of the stream of events for your own screens; only with a token',
+  }),
+  eventsToken: optionalSetting(text, {
+    ...events,
+    placeholder: 'TOKEN',
+    description: 'whoever sends it as Authorization: Bearer may read the stream; better set by its variable',
   }),
 
   logLevel: setting(oneOf(LOG_LEVELS), {
@@ -227,6 +251,9 @@ export const serveSchema: z.ZodType<ServeConfig> = z
       port: given.port,
       logLevel: given.logLevel,
       shutdownTimeoutMs: given.shutdownTimeout,
+      hooks: hookConfig(given),
+      events:
+        given.eventsToken === undefined ? undefined : { path: given.eventsPath, token: given.eventsToken },
       uploads: {
         dir,
         completedDir:
@@ -244,6 +271,10 @@ export const serveSchema: z.ZodType<ServeConfig> = z
         expireAfterMs: given.expireAfter.ms,
         checksumAlgorithms: given.checksumAlgorithms,
         pace: { idleTimeoutMs: given.idleTimeout },
+        maxAppendBytes: given.maxAppendSize.bytes,
+        maxMetadataBytes: given.maxMetadataSize,
+        completeAfterMs: given.completeAfter.ms,
+        progressIntervalMs: given.progressHooksInterval,
       },
     }
   })

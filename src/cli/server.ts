@@ -1,9 +1,11 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
-import type { Uploads } from '../node/index.ts'
+import type { Uploads, UploadsOptions } from '../node/index.ts'
 import { openUploads } from '../node/index.ts'
 import { announce } from './announce.ts'
+import { openHooks } from './hook-settings.ts'
 import type { Log } from './log.ts'
 import { openLog } from './log.ts'
 import { logRequests } from './request-log.ts'
@@ -54,10 +56,12 @@ async function listen(server: Server, { host, port }: ServeConfig): Promise<void
   await once(server, 'listening')
 }
 
-function open({ uploads }: ServeConfig, logging: Promise<Log>): Promise<Uploads> {
+async function open({ uploads, hooks, events }: ServeConfig, logging: Promise<Log>): Promise<Uploads> {
   const tell = (write: (log: Log) => void): void => void logging.then(write)
   return openUploads({
     ...uploads,
+    ...(hooks === undefined ? {} : { remote: await openHooks(hooks) }),
+    ...(events === undefined ? {} : { events: guarded(events.path, events.token) }),
     report: (error) => tell((log) => log.error({ err: error }, 'a request or a chore failed')),
     onFatal: (error) =>
       tell((log) => {
@@ -65,6 +69,16 @@ function open({ uploads }: ServeConfig, logging: Promise<Log>): Promise<Uploads>
         process.exit(1)
       }),
   })
+}
+
+/** The stream for whoever knows the token; compared in a time that tells nothing of it. */
+function guarded(path: string, token: string): NonNullable<UploadsOptions['events']> {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+  const wanted = digest(`Bearer ${token}`)
+  return {
+    path,
+    authorise: ({ header }) => timingSafeEqual(digest(header('authorization') ?? ''), wanted),
+  }
 }
 
 interface Early {

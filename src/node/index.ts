@@ -5,12 +5,39 @@ import { sqliteCatalog } from '../catalogs/sqlite/index.ts'
 import type { Limits } from '../core/context.ts'
 import type { Engine, EngineOptions } from '../core/engine.ts'
 import type { Digests } from '../core/ports/digest.ts'
+import type { Hooks } from '../core/ports/hooks.ts'
+import { systemClock } from '../core/system-clock.ts'
 import type { Durability } from '../core/upload.ts'
 import type { HandlerOptions } from '../server/handler.ts'
+import { combineHooks } from '../hooks/combine.ts'
 import { fileStore } from '../stores/file/index.ts'
+import type { Claims } from './claims/index.ts'
+import { claimsOf } from './claims/index.ts'
 import { nodeDigests } from './digests.ts'
 import { makeRoot } from './make-root.ts'
+import type { Remote, RemoteHooks } from './remote.ts'
+import type * as Serving from './serving.ts'
 import { startReaper } from './reaper.ts'
+
+export { readRecord } from './claims/index.ts'
+export type {
+  Claim,
+  ClaimMetadata,
+  ClaimRecord,
+  Claims,
+  ClaimsOptions,
+  ContentAlgorithm,
+  ContentDigest,
+  DeadClaim,
+  Destination,
+  DoneOptions,
+  ReleaseOptions,
+  SaveOptions,
+  SaveRecordOptions,
+  UploadFacts,
+} from './claims/index.ts'
+
+export type { RemoteHooks } from './remote.ts'
 
 export interface UploadsOptions extends Omit<HandlerOptions, 'engine' | 'report'> {
   /** Directory of everything: unfinished uploads in `data/`, finished ones in `completed/`, records in `carryon.db`. */
@@ -25,6 +52,20 @@ export interface UploadsOptions extends Omit<HandlerOptions, 'engine' | 'report'
   readonly maxSizeBytes?: Limits['maxSizeBytes']
   /** Unfinished uploads are removed after this long without activity, in milliseconds. @default never */
   readonly expireAfterMs?: Limits['expireAfterMs']
+  /** Most content that one request may bring, in bytes. @default no limit */
+  readonly maxAppendBytes?: Limits['maxAppendBytes']
+  /** What each owner may have at most; who owns what is said by `onRequest` or `hooks.onCreate`. @default no limit */
+  readonly ownerBounds?: Limits['ownerBounds']
+  /** The application's part in what happens to uploads. */
+  readonly hooks?: Hooks
+  /** Hooks outside of this process: over HTTP, gRPC, as executable files. */
+  readonly remote?: RemoteHooks
+  /** How often progress is told to hooks and listeners, in milliseconds. @default 1000 */
+  readonly progressIntervalMs?: number
+  /** Request fields that are kept for `hooks.onFinish`. Never name cookies or credentials here. */
+  readonly keepHeaders?: readonly string[]
+  /** Remove finished uploads that are older than this, in milliseconds. @default never */
+  readonly completeAfterMs?: number | undefined
   /** Checksum algorithms to offer. @default all: sha1, sha256, sha512, md5, crc32 */
   readonly checksumAlgorithms?: Digests['algorithms']
   /** When a slow body is given up, and when progress is recorded. */
@@ -41,8 +82,10 @@ export interface UploadsOptions extends Omit<HandlerOptions, 'engine' | 'report'
   readonly onFatal?: (error: unknown) => void
 }
 
+type Report = (error: unknown) => void
+
 /** Uploads on one directory, ready to be served. */
-export interface Uploads {
+export interface Uploads extends Claims {
   readonly engine: Engine
   /** For `http.createServer(uploads.listener)` and as a middleware in Express and its like. */
   readonly listener: NodeListener
@@ -51,9 +94,9 @@ export interface Uploads {
   /** Serves on a server of `node:http`, `node:https` or `node:http2` and sets its timeouts up for uploads. */
   attach(server: Parameters<typeof AttachToServer>[0]): void
   /**
-   * Refuses new requests, stores what running ones have brought, closes everything.
+   * Waits for open claims, refuses new requests, stores what running ones have brought, closes everything.
    *
-   * @param waitMs - How long running requests may take to store what they have. @default 10000
+   * @param waitMs - How long open claims may take to their end, and running requests to store what they have. @default 10000
    */
   close(waitMs?: number): Promise<void>
 }
@@ -77,32 +120,74 @@ export async function openUploads(options: UploadsOptions): Promise<Uploads> {
     durability,
   })
   // Starting the catalog's thread takes about as long as loading all this.
-  const [catalog, { attach, createEngine, createHandler, fetchHandler, nodeListener }] = await Promise.all([
+  const [catalog, serving] = await Promise.all([
     sqliteCatalog({ path: join(dir, 'carryon.db'), durability }),
     import('./serving.ts'),
   ])
+  try {
+    return await serveOn({ store, catalog, report }, serving, options)
+  } catch (error) {
+    // Options that make no sense: what is open would keep the process alive.
+    await catalog.close()
+    await store.close()
+    throw error
+  }
+}
+
+async function serveOn(
+  { store, catalog, report }: Pick<EngineOptions, 'store' | 'catalog'> & { readonly report: Report },
+  { attach, createEngine, createHandler, fetchHandler, nodeListener }: typeof Serving,
+  options: UploadsOptions,
+): Promise<Uploads> {
+  const { durability = 'power' } = options
   catalog.onFatal((error) => (options.onFatal ?? report)(error))
-  const { checksumAlgorithms = nodeDigests.algorithms } = options
-  const engine = createEngine({
-    store,
-    catalog,
-    digests: { ...nodeDigests, algorithms: checksumAlgorithms },
-    limits: { maxSizeBytes: options.maxSizeBytes, expireAfterMs: options.expireAfterMs },
-    report,
-    ...(options.pace === undefined ? {} : { pace: options.pace }),
-    ...(options.memoryBytes === undefined ? {} : { memoryBytes: options.memoryBytes }),
-  })
-  if (options.recover !== false) await engine.recover()
-  const stopReaper = options.reap === false ? undefined : startReaper(engine, options.expireAfterMs, report)
+  const outside = await remoteOf(options, { store, catalog, report })
+  const engine = createEngine({ ...engineOptions(options, outside), store, catalog, report })
   const handler = createHandler({ ...options, engine, report })
+  if (options.recover !== false) await engine.recover()
+  const stopDelivery = outside?.deliver(engine)
+  const stopReaper = options.reap === false ? undefined : startReaper(engine, options, report)
+  const claiming = claimsOf(engine, { durability, report })
   return {
+    ...claiming.claims,
     engine,
     listener: nodeListener(handler),
     fetch: fetchHandler(handler),
     attach: (server) => attach(server, handler),
     async close(waitMs = 10_000) {
+      await claiming.close(waitMs)
       await stopReaper?.()
+      await stopDelivery?.()
       await engine.close(waitMs)
     },
+  }
+}
+
+/** Loaded only where it is used. */
+async function remoteOf(
+  options: UploadsOptions,
+  parts: Pick<EngineOptions, 'store' | 'catalog'> & { readonly report: Report },
+): Promise<Remote | undefined> {
+  if (options.remote === undefined) return undefined
+  const { remote } = await import('./remote.ts')
+  return remote(options.remote, { ...parts, clock: systemClock })
+}
+
+function engineOptions(
+  options: UploadsOptions,
+  outside: Remote | undefined,
+): Omit<EngineOptions, 'store' | 'catalog'> {
+  const { maxSizeBytes, expireAfterMs, maxAppendBytes, ownerBounds } = options
+  const { pace, memoryBytes, progressIntervalMs, keepHeaders, hooks = {} } = options
+  const { checksumAlgorithms = nodeDigests.algorithms } = options
+  return {
+    digests: { ...nodeDigests, algorithms: checksumAlgorithms },
+    limits: { maxSizeBytes, expireAfterMs, maxAppendBytes, ownerBounds },
+    hooks: outside === undefined ? hooks : combineHooks(hooks, outside.hooks),
+    ...(outside === undefined ? {} : { sinks: outside.sinks }),
+    ...(pace === undefined ? {} : { pace }),
+    ...(memoryBytes === undefined ? {} : { memoryBytes }),
+    ...(progressIntervalMs === undefined ? {} : { progressIntervalMs }),
+    ...(keepHeaders === undefined ? {} : { keepHeaders }),
   }
 }

@@ -19,6 +19,8 @@ describe('what serve does untold', () => {
       port: 1080,
       logLevel: 'info',
       shutdownTimeoutMs: 10_000,
+      hooks: undefined,
+      events: undefined,
       uploads: {
         dir: resolve('uploads'),
         completedDir: resolve('uploads/completed'),
@@ -33,6 +35,10 @@ describe('what serve does untold', () => {
         expireAfterMs: 86_400_000,
         checksumAlgorithms: ['sha1', 'sha256', 'sha512', 'md5', 'crc32'],
         pace: { idleTimeoutMs: 30_000 },
+        maxAppendBytes: undefined,
+        maxMetadataBytes: 4096,
+        completeAfterMs: undefined,
+        progressIntervalMs: 1000,
       },
     })
   })
@@ -50,6 +56,10 @@ describe('every flag', () => {
     [['--max-size', '10GiB'], { maxSizeBytes: 10 * 1024 ** 3 }],
     [['--max-size', '12'], { maxSizeBytes: 12 }],
     [['--max-size', 'none'], { maxSizeBytes: undefined }],
+    [['--max-append-size', '8MiB'], { maxAppendBytes: 8 * 1024 ** 2 }],
+    [['--max-metadata-size', '1KiB'], { maxMetadataBytes: 1024 }],
+    [['--complete-after', '30d'], { completeAfterMs: 30 * 86_400_000 }],
+    [['--progress-hooks-interval', '5s'], { progressIntervalMs: 5000 }],
     [['--expire-after', '7d'], { expireAfterMs: 604_800_000 }],
     [['--expire-after', 'never'], { expireAfterMs: undefined }],
     [['--checksum-algorithms', 'none'], { checksumAlgorithms: [] }],
@@ -193,3 +203,42 @@ function thrown(act: () => unknown): string {
   }
   throw new Error('nothing was thrown')
 }
+
+describe('hooks', () => {
+  test('are off unless one is named', () => {
+    expect(configure(['--hooks-timeout', '3s']).hooks).toBeUndefined()
+  })
+
+  test('of several kinds at once, with all that is said of them', () => {
+    const flags = [
+      '--hooks-http',
+      'https://app.example/hooks',
+      '--hooks-dir',
+      'x',
+      '--hooks-grpc',
+      'localhost:9000',
+    ]
+    const details = [
+      '--hooks-enabled-events=pre-create, post-finish',
+      '--hooks-failure=accept',
+      '--hooks-timeout=3s',
+      '--hooks-http-secret=whsec_one',
+      '--hooks-http-secret=two',
+      '--hooks-http-forward-headers=Authorization,X-Request-ID',
+      '--hooks-http-retry=0',
+      '--hooks-http-backoff=50ms',
+    ]
+    expect(configure([...flags, ...details]).hooks).toEqual({
+      http: 'https://app.example/hooks',
+      dir: resolve('x'),
+      grpc: 'localhost:9000',
+      types: ['pre-create', 'post-finish'],
+      onFailure: 'accept',
+      timeoutMs: 3000,
+      secrets: ['whsec_one', 'two'],
+      forwardHeaders: ['Authorization', 'X-Request-ID'],
+      retries: 0,
+      backoffMs: 50,
+    })
+  })
+})

@@ -24,7 +24,7 @@ test('the help of serve shows every setting with its flag and its variable', asy
   // Long descriptions are wrapped.
   const text = stdout.replaceAll(/\s+/g, ' ')
   const keys = Object.keys(serveSettings)
-  expect(keys).toHaveLength(20)
+  expect(keys).toHaveLength(36)
   for (const key of keys) {
     const flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
     expect(text).toMatch(new RegExp(` --(?:no-)?${flag} `))
@@ -36,7 +36,8 @@ test('the help of serve shows every setting with its flag and its variable', asy
 test('the help lists the commands', async () => {
   const { code, stdout } = await run(carryon.bin, ['--help'])
   expect(code).toBe(0)
-  for (const name of ['serve', 'clean', 'conformance']) expect(stdout).toContain(`\n  ${name} `)
+  for (const name of ['serve', 'clean', 'events', 'import', 'conformance'])
+    expect(stdout).toContain(`\n  ${name} `)
 })
 
 test('without a command the help goes to standard error', async () => {

@@ -12,7 +12,7 @@ test('the page of error codes says what the registry says', () => {
 test('the examples in the README are the examples that run', () => {
   const readme = read('README.md')
   const included = [...readme.matchAll(/<!-- include: (?<path>\S+) -->\n```ts\n(?<code>[\s\S]*?)```/g)]
-  expect(included.length).toBe(3)
+  expect(included.length).toBe(8)
   for (const { groups } of included) expect(groups?.['code']).toBe(read(groups?.['path'] ?? ''))
 })
 
@@ -27,6 +27,12 @@ test('examples for an app stay under ten lines', () => {
       .filter((line) => line.trim() !== '')
     expect(lines.length, path).toBeLessThan(10)
   }
+})
+
+test('the frameworks in the README are those that the tests run', () => {
+  const between = (path: string, name: string): string | undefined =>
+    new RegExp(`<!-- ${name}:start -->\\n([\\s\\S]*?)<!-- ${name}:end -->`).exec(read(path))?.[1]
+  expect(between('README.md', 'frameworks')).toBe(between('docs/frameworks.md', 'matrix'))
 })
 
 test('every page that the README links to exists', () => {

@@ -7,6 +7,11 @@ import { within } from './until.ts'
 
 const cli = fileURLToPath(new URL('../../../bin/carryon.cjs', import.meta.url))
 
+interface ServerOptions {
+  readonly dir: string
+  readonly args?: readonly string[]
+}
+
 /** A real `carryon serve`, ended after the test if it has not ended by then. */
 export class ServerProcess {
   readonly #process: ChildProcess
@@ -23,9 +28,9 @@ export class ServerProcess {
     this.#output = output
   }
 
-  static async start({ dir }: { readonly dir: string }): Promise<ServerProcess> {
+  static async start({ dir, args = [] }: ServerOptions): Promise<ServerProcess> {
     const startedMs = performance.now()
-    const child = spawn(process.execPath, [cli, 'serve', '--port', '0', '--dir', dir], {
+    const child = spawn(process.execPath, [cli, 'serve', '--port', '0', '--dir', dir, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let output = ''
