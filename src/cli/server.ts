@@ -63,6 +63,7 @@ async function open({ uploads, hooks, events }: ServeConfig, logging: Promise<Lo
     ...(hooks === undefined ? {} : { remote: await openHooks(hooks) }),
     ...(events === undefined ? {} : { events: guarded(events.path, events.token) }),
     report: (error) => tell((log) => log.error({ err: error }, 'a request or a chore failed')),
+    onSweep: (found) => tell((log) => log.info({ found }, 'swept')),
     onFatal: (error) =>
       tell((log) => {
         log.fatal({ err: error }, 'the records cannot be kept any more: the server stops')

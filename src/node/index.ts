@@ -17,6 +17,7 @@ import { nodeDigests } from './digests.ts'
 import { makeRoot } from './make-root.ts'
 import type { Remote, RemoteHooks } from './remote.ts'
 import type * as Serving from './serving.ts'
+import type { SweepReport } from './reaper.ts'
 import { startReaper } from './reaper.ts'
 
 export { readRecord } from './claims/index.ts'
@@ -37,6 +38,7 @@ export type {
   UploadFacts,
 } from './claims/index.ts'
 
+export type { SweepReport } from './reaper.ts'
 export type { RemoteHooks } from './remote.ts'
 
 export interface UploadsOptions extends Omit<HandlerOptions, 'engine' | 'report'> {
@@ -74,6 +76,8 @@ export interface UploadsOptions extends Omit<HandlerOptions, 'engine' | 'report'
   readonly memoryBytes?: number
   /** Remove expired uploads and orphaned files from time to time. @default true */
   readonly reap?: boolean
+  /** Hears what a sweep has found, where it has found something. */
+  readonly onSweep?: (found: SweepReport) => void
   /** Take up what an earlier run left unfinished. False for tools that only look or clean. @default true */
   readonly recover?: boolean
   /** Hears of failures that clients only see as a 5xx, or not at all. */
@@ -87,6 +91,8 @@ type Report = (error: unknown) => void
 /** Uploads on one directory, ready to be served. */
 export interface Uploads extends Claims {
   readonly engine: Engine
+  /** What the janitor has found since the start, by its kind: for metrics. */
+  readonly swept: SweepReport
   /** For `http.createServer(uploads.listener)` and as a middleware in Express and its like. */
   readonly listener: NodeListener
   /** For runtimes that speak `Request → Response`. */
@@ -146,17 +152,20 @@ async function serveOn(
   const handler = createHandler({ ...options, engine, report })
   if (options.recover !== false) await engine.recover()
   const stopDelivery = outside?.deliver(engine)
-  const stopReaper = options.reap === false ? undefined : startReaper(engine, options, report)
+  const reaper = options.reap === false ? undefined : startReaper(engine, { ...options, report })
   const claiming = claimsOf(engine, { durability, report })
   return {
     ...claiming.claims,
     engine,
+    get swept() {
+      return reaper?.found ?? {}
+    },
     listener: nodeListener(handler),
     fetch: fetchHandler(handler),
     attach: (server) => attach(server, handler),
     async close(waitMs = 10_000) {
       await claiming.close(waitMs)
-      await stopReaper?.()
+      await reaper?.stop()
       await stopDelivery?.()
       await engine.close(waitMs)
     },
