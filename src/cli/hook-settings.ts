@@ -3,6 +3,7 @@ import type * as z from 'zod'
 import type { FailurePolicy, HookTransport, HookType } from '../hooks/index.ts'
 import { DEFAULT_HOOK_TYPES, HOOK_TYPES, isHookType } from '../hooks/hook-types.ts'
 import type { RemoteHooks } from '../node/remote.ts'
+import { troubleError } from './cli-error.ts'
 import type { SettingType } from './setting-types.ts'
 import { oneOf, path, readAs, text, wholeNumber } from './setting-types.ts'
 import { optionalSetting, setting } from './settings.ts'
@@ -164,9 +165,17 @@ export function hookConfig(given: Given): HookConfig | undefined {
 /**
  * Makes the transports that were asked for.
  *
- * @throws {TypeError} with one sentence for what cannot be used here.
+ * @throws {CliError} with one sentence for what cannot be used here.
  */
 export async function openHooks(config: HookConfig): Promise<RemoteHooks> {
+  try {
+    return await transportsOf(config)
+  } catch (error) {
+    throw troubleError(error instanceof Error ? error.message : String(error), error)
+  }
+}
+
+async function transportsOf(config: HookConfig): Promise<RemoteHooks> {
   const { types: enabled, onFailure, timeoutMs, retries, backoffMs, forwardHeaders } = config
   const { httpTransport, execTransport, grpcTransport, isStorable } = await import('../hooks/index.ts')
   const tries = { timeoutMs, retries, backoffMs, forwardHeaders }

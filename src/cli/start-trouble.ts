@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { RESULT, resultCode } from '../catalogs/sqlite/driver.ts'
-import type { CliError } from './cli-error.ts'
-import { troubleError } from './cli-error.ts'
+import { CliError, troubleError } from './cli-error.ts'
 import { describeError } from './one-line.ts'
 
 /** What was to be opened. */
@@ -14,6 +13,7 @@ interface Opened {
 
 /** Why the server, or another user of its directory, could not start: one line with a hint. */
 export function startTrouble(error: unknown, opened: Opened): CliError {
+  if (error instanceof CliError) return error
   return troubleError(
     networkTrouble(error, opened) ?? diskTrouble(error, opened) ?? otherTrouble(error, opened),
     error,
