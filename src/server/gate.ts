@@ -5,6 +5,8 @@ import { rejection } from '../core/operations/decide.ts'
 import type { Rejection, RequestFacts } from '../core/ports/hooks.ts'
 import type { UploadRecord } from '../core/upload.ts'
 import type { Exchange } from './exchange.ts'
+import type { Addresses } from './location.ts'
+import type { RequestView } from './proxies.ts'
 import type { UploadRequest } from './request.ts'
 
 /** A request before anything is done for it. */
@@ -13,7 +15,14 @@ export interface RequestContext {
   readonly method: string
   /** The upload it is about; `undefined` for a creation, and for an upload that is not there. */
   readonly upload: UploadRecord | undefined
+  /** Its `peerAddress` is the client's address, as trusted proxies tell it. */
   readonly request: RequestFacts
+  /** Address of the connection itself, be it a proxy's; `undefined` for a Unix socket. */
+  readonly connectionAddress: string | undefined
+  /** What the client came by, as `publicUrl`, trusted proxies or else the connection tell it. */
+  readonly scheme: RequestView['scheme']
+  /** What the client calls this server, with a port where it has one; `undefined`: not known. */
+  readonly host: string | undefined
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal
   /** Value of a field by lower-case name; several lines are joined with `, `. */
@@ -35,15 +44,23 @@ export type OnRequest = (context: RequestContext) => Rejection | void | Promise<
 export type Gate = (request: UploadRequest, method: string) => Promise<Requester>
 
 /** @param onRequest - Absent: everybody may do everything. */
-export function makeGate(engine: Engine, onRequest: OnRequest | undefined): Gate {
+export function makeGate(
+  engine: Engine,
+  onRequest: OnRequest | undefined,
+  addresses: Pick<Addresses, 'view'>,
+): Gate {
   return async ({ exchange, target }, method) => {
-    const request = lazyFacts(exchange)
+    const { clientAddress, scheme, host } = addresses.view(exchange)
+    const request = lazyFacts(exchange, clientAddress)
     if (onRequest === undefined) return { request }
     const upload = target.kind === 'upload' ? await lookOrNothing(engine, target.id) : undefined
     const context: RequestContext = {
       method,
       upload,
       request,
+      connectionAddress: exchange.peerAddress,
+      scheme,
+      host,
       signal: exchange.signal,
       header: (name) => exchange.header(name),
       owner: undefined,
@@ -72,12 +89,12 @@ async function lookOrNothing(engine: Engine, id: UploadRecord['id']): Promise<Up
 }
 
 /** The fields are read only if somebody looks: most requests meet no hook. */
-function lazyFacts(exchange: Exchange): RequestFacts {
+function lazyFacts(exchange: Exchange, clientAddress: string | undefined): RequestFacts {
   let headers: RequestFacts['headers'] | undefined
   return {
     method: exchange.method,
     target: exchange.target,
-    peerAddress: exchange.peerAddress,
+    peerAddress: clientAddress,
     get headers() {
       headers ??= exchange.headers()
       return headers

@@ -24,6 +24,13 @@ export interface HandlerOptions {
   readonly path?: string
   /** URL of the creation endpoint as clients see it, behind a proxy. @default From the request's `Host`. */
   readonly publicUrl?: string
+  /**
+   * Proxies whose `Forwarded` and `X-Forwarded-{For,Proto,Host,Port,Prefix}` are believed: addresses, CIDR ranges, and
+   * the words `loopback`, `linklocal`, `uniquelocal` and `unix` (whoever comes by a Unix socket).
+   *
+   * @default none: such fields are not read
+   */
+  readonly trustedProxies?: readonly string[] | undefined
   /** Rules for web pages of other origins; `false` switches CORS off. @default any origin, no credentials */
   readonly cors?: CorsOptions | false
   /** Downloads of finished uploads by GET; `false` switches them off. */
@@ -61,7 +68,8 @@ export function createHandler(options: HandlerOptions): Handler {
   const { engine, report = () => undefined } = options
   const basePath = checkedPath(options.path ?? '/files/')
   const cors = makeCors(options.cors ?? {}, report)
-  const addresses = makeAddresses(basePath, options.publicUrl)
+  const { publicUrl, trustedProxies } = options
+  const addresses = makeAddresses({ basePath, publicUrl, trustedProxies })
   const downloads = options.download === false ? undefined : makeDownloads(engine, options.download ?? {})
   const tus1 = tus1Server({
     engine,
@@ -71,7 +79,7 @@ export function createHandler(options: HandlerOptions): Handler {
     termination: options.termination ?? true,
     concatenation: (options.concatenation ?? true) && engine.canConcatenate,
     methodOverride: options.methodOverride ?? true,
-    gate: makeGate(engine, options.onRequest),
+    gate: makeGate(engine, options.onRequest, addresses),
     maxMetadataBytes: options.maxMetadataBytes ?? 4096,
   })
   // In the order of design decision 1; the last one answers what nobody claims.

@@ -1,51 +1,67 @@
 import type { UploadId } from '../core/upload-id.ts'
 import { parseHost } from '../protocol/host.ts'
-import type { Exchange } from './exchange.ts'
+import type { Arrival, RequestView } from './proxies.ts'
+import { makeProxies } from './proxies.ts'
 
 /** Where clients find uploads, as a request shows it. */
 export interface Addresses {
+  /** The request as its client sees it: by `publicUrl`, else as trusted proxies tell, else as it came. */
+  view(arrival: Arrival): RequestView
   /** URL of one upload for a `Location` field. */
-  locate(exchange: Exchange, id: UploadId): string
+  locate(arrival: Arrival, id: UploadId): string
   /** Origins that this request may call this server by, such as `https://files.example`. */
-  origins(exchange: Exchange): readonly string[]
-  /** Path of the creation URL as clients see it. */
+  origins(arrival: Arrival): readonly string[]
+  /** Path of the creation URL as `publicUrl` has it. */
   readonly publicBasePath: string | undefined
+  /** Path of the creation URL as the client of this request sees it. */
+  publicBasePathOf(arrival: Arrival): string
 }
 
-const PROXY_SIGNS = [
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'via',
-  'x-real-ip',
-]
+export interface AddressOptions {
+  readonly basePath: string
+  /** URL of the creation endpoint as clients see it. */
+  readonly publicUrl: string | undefined
+  /** See {@link makeProxies}. */
+  readonly trustedProxies: readonly string[] | undefined
+}
 
 /**
- * `Location` is absolute from `publicUrl`, else from a valid `Host` while nothing hints at a proxy, else
- * path-absolute: behind an unknown proxy a guessed scheme or host is the most reported trouble of tus servers,
- * and every mainstream client resolves a path (design decision 4).
+ * `Location` is absolute from `publicUrl`, else from what trusted proxies tell, else from a valid `Host` while nothing
+ * hints at a proxy, else path-absolute: behind an unknown proxy a guessed scheme or host is the most reported trouble
+ * of tus servers, and every mainstream client resolves a path (design decision 4).
  *
- * @param publicUrl - URL of the creation endpoint as clients see it.
- * @throws {TypeError} when `publicUrl` is no http(s) URL.
+ * @throws {TypeError} when `publicUrl` is no http(s) URL, or an entry of `trustedProxies` is not understood.
  */
-export function makeAddresses(basePath: string, publicUrl: string | undefined): Addresses {
+export function makeAddresses({ basePath, publicUrl, trustedProxies }: AddressOptions): Addresses {
   const fixed = publicUrl === undefined ? undefined : parsePublicUrl(publicUrl)
+  const proxies = makeProxies(trustedProxies)
+  const view = (arrival: Arrival): RequestView =>
+    fixed === undefined ? proxies.view(arrival) : { ...proxies.view(arrival), ...partsOf(fixed) }
   return {
+    view,
     publicBasePath: fixed?.pathname,
-    locate(exchange, id) {
+    publicBasePathOf: (arrival) => fixed?.pathname ?? `${proxies.view(arrival).prefix}${basePath}`,
+    locate(arrival, id) {
       if (fixed !== undefined) return `${fixed.origin}${fixed.pathname}${id}`
-      const origin = hasProxySign(exchange) ? undefined : hostOrigin(exchange)
-      return `${origin ?? ''}${basePath}${id}`
+      const { origin, prefix } = proxies.view(arrival)
+      return `${origin ?? ''}${prefix}${basePath}${id}`
     },
-    origins(exchange) {
-      const named = [fixed?.origin, hostOrigin(exchange)]
-      // Only compared with, never sent anywhere: an untrusted name can do no harm here.
-      const forwarded = parseHost(exchange.header('x-forwarded-host') ?? '')
-      if (forwarded.ok) named.push(`https://${forwarded.value}`, `http://${forwarded.value}`)
-      return named.filter((origin) => origin !== undefined)
+    origins(arrival) {
+      const hosts = [proxies.view(arrival).host, hostOf(arrival, 'host')]
+      if (!proxies.areConfigured) hosts.push(hostOf(arrival, 'x-forwarded-host'))
+      // Only compared with, never sent anywhere: an untrusted name, or the other scheme, can do no harm here.
+      const named = hosts.flatMap((host) => (host === undefined ? [] : [`https://${host}`, `http://${host}`]))
+      return [...new Set(fixed === undefined ? named : [fixed.origin, ...named])]
     },
   }
+}
+
+function partsOf({
+  origin,
+  host,
+  protocol,
+}: URL): Pick<RequestView, 'scheme' | 'host' | 'origin' | 'prefix'> {
+  return { scheme: protocol === 'https:' ? 'https' : 'http', host, origin, prefix: '' }
 }
 
 function parsePublicUrl(text: string): URL {
@@ -56,12 +72,7 @@ function parsePublicUrl(text: string): URL {
   return url
 }
 
-function hasProxySign(exchange: Exchange): boolean {
-  // Nginx speaks HTTP/1.0 to its upstream by default; no client of today does.
-  return exchange.httpVersion === '1.0' || PROXY_SIGNS.some((name) => exchange.header(name) !== undefined)
-}
-
-function hostOrigin(exchange: Exchange): string | undefined {
-  const host = parseHost(exchange.header('host') ?? '')
-  return host.ok ? `${exchange.isSecure ? 'https' : 'http'}://${host.value}` : undefined
+function hostOf(arrival: Arrival, field: string): string | undefined {
+  const host = parseHost(arrival.header(field) ?? '')
+  return host.ok ? host.value : undefined
 }

@@ -5,8 +5,13 @@ import type { Script } from '../scripted-transport.ts'
 import { memoryUrlStorage } from '../../../src/client/url-storage/memory.ts'
 import { MiB, Rig, bytes, digest, fileLike } from './rigging.ts'
 
+interface Failure {
+  readonly method: string
+  readonly script: Script
+}
+
 /** How much of the answer's truth gets through, and how much of the request. */
-const failure: fc.Arbitrary<{ readonly method: string; readonly script: Script }> = fc.oneof(
+const failure: fc.Arbitrary<Failure> = fc.oneof(
   fc.record({
     method: fc.constantFrom('POST', 'PATCH', 'HEAD', '*'),
     script: fc.record(
@@ -39,6 +44,19 @@ const interruption = fc.record({
   afterPieces: fc.integer({ min: 1, max: 60 }),
   what: fc.constantFrom('pause' as const, 'kill' as const),
 })
+
+/** Content that does not fit its checksum five times in a row is the end of an upload, and rightly so. */
+function bearable(
+  failures: readonly Failure[],
+  { checksum }: { readonly checksum?: 'sha1' | undefined },
+): Failure[] {
+  let shortened = 0
+  return failures.filter(({ script }) => {
+    const isShortened = checksum !== undefined && script.sendBytes !== undefined && script.end === undefined
+    shortened += isShortened ? 1 : 0
+    return !isShortened || shortened < 5
+  })
+}
 
 /** Counts what the server stores by POST and PATCH, and what it has to refuse by itself. */
 function observe({ transport }: Rig): { storedBytes: number; conflicts: number } {
@@ -76,7 +94,7 @@ test('whatever fails in whatever order: the bytes are equal, and few are sent tw
         const storage = memoryUrlStorage({ nowMs: () => clock.nowMs() })
         const rig = new Rig({}, { urlStorage: storage })
         clock.nowMs = () => rig.clock.nowMs()
-        for (const { method, script } of failures) rig.transport.script(method, script)
+        for (const { method, script } of bearable(failures, options)) rig.transport.script(method, script)
         const seen = observe(rig)
         const queue = [...interruptions]
         let pieces = 0
