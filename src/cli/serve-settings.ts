@@ -3,6 +3,7 @@ import * as z from 'zod'
 import type { Digests } from '../core/ports/digest.ts'
 import { nodeDigests } from '../node/digests.ts'
 import type { UploadsOptions } from '../node/index.ts'
+import { makeTrust } from '../server/trust.ts'
 import type { HookConfig } from './hook-settings.ts'
 import { hookConfig, hookShape } from './hook-settings.ts'
 import type { LogLevel } from './log.ts'
@@ -72,6 +73,22 @@ const publicUrl = readAs('an http or https URL without query and fragment', (typ
   return url.username !== '' || url.password !== '' || /[?#]/.test(typed) ? undefined : typed
 })
 
+const trustedProxies = readAs(
+  'a list of addresses, CIDR ranges, loopback, linklocal, uniquelocal and unix',
+  (typed): readonly string[] | undefined => {
+    const entries = typed.split(',').map((entry) => entry.trim())
+    try {
+      makeTrust(entries)
+      return entries
+    } catch {
+      return undefined
+    }
+  },
+)
+
+/** Where a proxy of one's own usually is: on this machine, or in its private network. */
+const NEAR_PROXIES = ['loopback', 'linklocal', 'uniquelocal', 'unix']
+
 const corsOrigins = readAs('* or origins such as https://app.example.com', (typed) => {
   const origins = typed.split(',').map((origin) => originOf(origin.trim()))
   if (origins.includes('*')) return '*'
@@ -118,6 +135,19 @@ const shape = {
     placeholder: 'URL',
     defaultIs: 'as requested',
     description: 'what clients call the server by, behind a proxy; PATH is added if the URL has none',
+  }),
+  behindProxy: setting(onOff, {
+    ...listening,
+    default: 'false',
+    description: `the same as --trusted-proxies ${NEAR_PROXIES.join(',')}`,
+  }),
+  trustedProxies: optionalSetting(trustedProxies, {
+    ...listening,
+    placeholder: 'LIST',
+    defaultIs: 'none',
+    repeatable: true,
+    description:
+      'proxies whose Forwarded and X-Forwarded-* are believed: addresses, CIDR ranges, loopback, …',
   }),
   corsOrigin: optionalSetting(corsOrigins, {
     ...listening,
@@ -240,9 +270,11 @@ export const serveSettings: SettingsShape = shape
 /** Text values of {@link serveSettings} to a checked configuration. */
 export const serveSchema: z.ZodType<ServeConfig> = z
   .object(shape)
-  .superRefine(({ cors, corsOrigin }, context) => {
-    if (cors || corsOrigin === undefined) return
-    context.addIssue({ code: 'custom', path: ['cors', 'corsOrigin'], message: 'exclude each other' })
+  .superRefine(({ cors, corsOrigin, behindProxy, trustedProxies }, context) => {
+    const exclude = (...path: string[]): void =>
+      context.addIssue({ code: 'custom', path, message: 'exclude each other' })
+    if (!cors && corsOrigin !== undefined) exclude('cors', 'corsOrigin')
+    if (behindProxy && trustedProxies !== undefined) exclude('behindProxy', 'trustedProxies')
   })
   .transform((given): ServeConfig => {
     const dir = resolve(given.dir)
@@ -262,6 +294,7 @@ export const serveSchema: z.ZodType<ServeConfig> = z
         durability: given.durability,
         path: given.path,
         ...(given.publicUrl === undefined ? {} : { publicUrl: withPath(given.publicUrl, given.path) }),
+        ...trustOf(given.trustedProxies ?? (given.behindProxy ? NEAR_PROXIES : undefined)),
         cors: given.cors ? { origins: given.corsOrigin ?? '*' } : false,
         ...(given.download ? {} : { download: false }),
         termination: given.termination,
@@ -278,6 +311,10 @@ export const serveSchema: z.ZodType<ServeConfig> = z
       },
     }
   })
+
+function trustOf(entries: readonly string[] | undefined): Pick<UploadsOptions, 'trustedProxies'> {
+  return entries === undefined ? {} : { trustedProxies: entries }
+}
 
 /** `https://files.example` names a host; `https://files.example/` says that uploads are at its root. */
 function withPath(url: string, ownPath: string): string {

@@ -11,8 +11,6 @@ export interface Addresses {
   locate(arrival: Arrival, id: UploadId): string
   /** Origins that this request may call this server by, such as `https://files.example`. */
   origins(arrival: Arrival): readonly string[]
-  /** Path of the creation URL as `publicUrl` has it. */
-  readonly publicBasePath: string | undefined
   /** Path of the creation URL as the client of this request sees it. */
   publicBasePathOf(arrival: Arrival): string
 }
@@ -39,7 +37,6 @@ export function makeAddresses({ basePath, publicUrl, trustedProxies }: AddressOp
     fixed === undefined ? proxies.view(arrival) : { ...proxies.view(arrival), ...partsOf(fixed) }
   return {
     view,
-    publicBasePath: fixed?.pathname,
     publicBasePathOf: (arrival) => fixed?.pathname ?? `${proxies.view(arrival).prefix}${basePath}`,
     locate(arrival, id) {
       if (fixed !== undefined) return `${fixed.origin}${fixed.pathname}${id}`

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { pathTricks } from '../../src/testing/conformance/path-tricks.ts'
@@ -7,11 +7,12 @@ import { HttpClient, idOf } from '../e2e/support/http-client.ts'
 import { until } from '../e2e/support/until.ts'
 import { rawExchange } from './support/raw-exchange.ts'
 import { serve } from './support/served.ts'
+import { tree } from './support/tree.ts'
 
 // The threats have the numbers of the table in the threat model. Rows that stand elsewhere: 3 (numbers) and 9 (framing)
 // in the conformance suite and in fuzz.test.ts, 5 and 16 (what a browser makes of it) in test/server and test/e2e,
 // 6 (hooks) in test/hooks, 11 (clean-up) in test/core and test/stores, 12 (nothing is told before it is whole) in
-// test/e2e/hooks.test.ts, 17 in the checks of the package.
+// test/e2e/hooks.test.ts, 7, 8 and 10 (floods) in floods.test.ts, 17 in the checks of the package.
 
 const TUS = { 'Tus-Resumable': '1.0.0' } as const
 const MIB = 1024 * 1024
@@ -22,6 +23,12 @@ test.todo(
 )
 test.todo('7: slow TLS handshakes are given up (carryon serve has no TLS yet)')
 test.todo('9: twenty raw requests through four front ends (trusted proxies are not there yet)')
+test.todo(
+  '10: one byte of a huge upload keeps no space from others (it reserves all that it declares, for ten minutes)',
+)
+test.todo(
+  '10: a final of one part named 400 times writes no more than there is space for (concatenate does not look)',
+)
 test.todo('10: the quota equals what is on the disk (carryon serve knows no owners yet)')
 test.todo('12: quarantine until a scanner has spoken (not there yet)')
 test.todo('13: a bit that turns on the disk is found at the end (no digest runs over all requests yet)')
@@ -161,194 +168,6 @@ test('5: a range is one part or the whole, never more than that', async () => {
   client.close()
 })
 
-test(
-  '7: 500 stalled uploads and 1,000 heads that never end leave a normal upload its way',
-  { timeout: 60_000 },
-  async () => {
-    const server = await serve()
-    const client = new HttpClient()
-    const content = contentOf(9).slice(0, 16 * MIB)
-    const upload = async (): Promise<number> => {
-      const startedMs = performance.now()
-      const url = await client.create(server.url, content.length)
-      for (let at = 0; at < content.length; at += 4 * MIB) {
-        expect((await client.patch(url, at, content.subarray(at, at + 4 * MIB))).status).toBe(204)
-      }
-      const tookMs = performance.now() - startedMs
-      expect((await client.get(url)).body.equals(content)).toBe(true)
-      return tookMs
-    }
-    await upload()
-    const aloneMs = await upload()
-    const urls = await Promise.all(Array.from({ length: 500 }, () => client.create(server.url, 1000)))
-    const stalled = await Promise.all(
-      urls.map(async (url) => {
-        const connection = await server.connect()
-        connection.write(
-          `PATCH ${new URL(url).pathname} HTTP/1.1\r\nHost: 127.0.0.1\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: 1000\r\n\r\nx`,
-        )
-        return connection
-      }),
-    )
-    const slow = await Promise.all(
-      Array.from({ length: 1000 }, async () => {
-        const connection = await server.connect()
-        connection.write('POST /files/ HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ')
-        return connection
-      }),
-    )
-    // The speed beside them is measured by the benchmarks, where nobody else uses the machine: here it must not collapse.
-    expect(await upload()).toBeLessThan(5 * aloneMs + 2000)
-    for (const connection of [...stalled, ...slow]) connection.close()
-    await upload()
-    expect(server.complaints()).toEqual([])
-    client.close()
-  },
-)
-
-test('7: bodies that stop end after the idle timeout, and what came is kept', async () => {
-  const server = await serve(['--idle-timeout', '1s'])
-  const client = new HttpClient()
-  const urls = await Promise.all(Array.from({ length: 50 }, () => client.create(server.url, 100)))
-  await Promise.all(
-    urls.map(async (url) => {
-      const connection = await server.connect(15_000)
-      connection.write(
-        `PATCH ${new URL(url).pathname} HTTP/1.1\r\nHost: 127.0.0.1\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: 100\r\n\r\nhello`,
-      )
-      const { status } = await connection.response('PATCH')
-      expect(status).toBe(408)
-      await connection.ended
-    }),
-  )
-  expect(await Promise.all(urls.map((url) => client.offset(url)))).toEqual(urls.map(() => 5))
-  expect(server.complaints()).toEqual([])
-  client.close()
-})
-
-test(
-  '7: creations of a terabyte each take no space before their bytes come',
-  { timeout: 60_000 },
-  async () => {
-    const server = await serve()
-    const client = new HttpClient()
-    const beforeBytes = await usedBytes(server.dir)
-    for (let round = 0; round < 30; round += 1) {
-      await Promise.all(Array.from({ length: 100 }, () => client.create(server.url, 1e12)))
-    }
-    expect((await usedBytes(server.dir)) - beforeBytes).toBeLessThan(3000 * 8192)
-    expect(await client.offset(await client.createWith(server.url, Buffer.from('still here')))).toBe(10)
-    client.close()
-  },
-)
-
-test('7: HEADs without end do not keep an upload from coming to its end', { timeout: 60_000 }, async () => {
-  const server = await serve()
-  const client = new HttpClient()
-  const content = contentOf(3).slice(0, 8 * MIB)
-  const url = await client.create(server.url, content.length)
-  let isOver = false
-  const storm = Promise.all(
-    Array.from({ length: 10 }, async () => {
-      const stranger = new HttpClient()
-      while (!isOver) await stranger.head(url).catch(() => undefined)
-      stranger.close()
-    }),
-  )
-  let offset = 0
-  try {
-    await until(
-      'the whole content is there',
-      async () => {
-        const end = Math.min(content.length, offset + MIB)
-        await client.patch(url, offset, content.subarray(offset, end)).catch(() => undefined)
-        const now = await client.offset(url)
-        expect(now).toBeGreaterThanOrEqual(offset)
-        offset = now
-        return offset === content.length
-      },
-      40_000,
-    )
-  } finally {
-    isOver = true
-    await storm
-  }
-  expect((await client.get(url)).body.equals(content)).toBe(true)
-  expect(server.complaints()).toEqual([])
-  client.close()
-})
-
-test('8: a request that breaks off at any of its bytes harms nobody', { timeout: 60_000 }, async () => {
-  const server = await serve()
-  const client = new HttpClient()
-  const whole = Buffer.from(
-    'POST /files/ HTTP/1.1\r\nHost: 127.0.0.1\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 11\r\nContent-Type: application/offset+octet-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n',
-  )
-  const ends = Array.from({ length: whole.length }, (_, at) => at)
-  for (const manner of ['half-close', 'cut', 'reset'] as const) {
-    for (let from = 0; from < ends.length; from += 20) {
-      await Promise.all(
-        ends.slice(from, from + 20).map(async (end) => {
-          const answer = await rawExchange(server.port, whole.subarray(0, end), manner, 5000)
-          expect(answer, `${manner} after ${end} bytes`).toBeDefined()
-          expect(answer, `${manner} after ${end} bytes`).not.toMatch(/HTTP\/1\.1 5/)
-        }),
-      )
-    }
-  }
-  expect(await client.offset(await client.createWith(server.url, Buffer.from('still here')))).toBe(10)
-  expect(server.complaints()).toEqual([])
-  expect(server.hasEnded).toBe(false)
-  client.close()
-})
-
-test.each([
-  ['one line of 1 MiB', `X-Bomb: ${'a'.repeat(MIB)}\r\n`],
-  ['100,000 lines', 'x: y\r\n'.repeat(100_000)],
-  ['10,000 parts', `Upload-Concat: final;${'/files/abcdefghijklmnopqrstuvwxyz12 '.repeat(10_000)}\r\n`],
-  ['a name of 1 MiB', `${'N'.repeat(MIB)}: x\r\n`],
-])('8: a head with %s is refused', async (_, lines) => {
-  const server = await serve()
-  const head = `POST /files/ HTTP/1.1\r\nHost: 127.0.0.1\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 1\r\n${lines}\r\n`
-  const answer = await rawExchange(server.port, Buffer.from(head), 'half-close', 5000)
-  // A reset may overtake the answer: whoever sends on does not always hear it.
-  expect(answer).toMatch(/^(?:HTTP\/1\.1 4(?:00|31) |$)/)
-  expect(server.hasEnded).toBe(false)
-  expect(server.complaints()).toEqual([])
-})
-
-test('10: naming one part as often as a head has room for multiplies no bytes past the limit', async () => {
-  const server = await serve(['--max-size', '8MiB'])
-  const client = new HttpClient()
-  const content = contentOf(2).slice(0, MIB)
-  const part = await client.ask({
-    method: 'POST',
-    url: server.url,
-    headers: {
-      ...TUS,
-      'Content-Type': 'application/offset+octet-stream',
-      'Upload-Length': MIB,
-      'Content-Length': MIB,
-      'Upload-Concat': 'partial',
-    },
-    body: content,
-  })
-  const path = new URL(part.headers.location ?? '', server.url).pathname
-  const join = (times: number): Promise<number> =>
-    client
-      .ask({
-        method: 'POST',
-        url: server.url,
-        headers: { ...TUS, 'Content-Length': 0, 'Upload-Concat': `final;${`${path} `.repeat(times).trim()}` },
-      })
-      .then(({ status }) => status)
-  expect(await join(400)).toBe(413)
-  expect(await join(9)).toBe(413)
-  expect(await usedBytes(server.dir)).toBeLessThan(3 * MIB)
-  expect(await join(8)).toBe(201)
-  client.close()
-})
-
 test('15: what is stored is for the user of the server alone', async () => {
   const server = await serve()
   const client = new HttpClient()
@@ -358,26 +177,3 @@ test('15: what is stored is for the user of the server alone', async () => {
   expect(open.map(({ path }) => path)).toEqual([])
   client.close()
 })
-
-interface Entry {
-  readonly path: string
-  readonly mode: number
-  readonly bytes: number
-}
-
-async function tree(dir: string): Promise<readonly Entry[]> {
-  const names = await readdir(dir, { recursive: true })
-  const found = await Promise.all(
-    ['.', ...names].map(async (name) => {
-      const path = join(dir, name)
-      // Files of work under way come and go.
-      const entry = await stat(path).catch(() => undefined)
-      return entry === undefined ? [] : [{ path, mode: entry.mode & 0o777, bytes: entry.blocks * 512 }]
-    }),
-  )
-  return found.flat()
-}
-
-async function usedBytes(dir: string): Promise<number> {
-  return (await tree(dir)).reduce((sum, { bytes }) => sum + bytes, 0)
-}

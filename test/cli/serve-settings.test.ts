@@ -60,6 +60,8 @@ describe('every flag', () => {
     [['--max-metadata-size', '1KiB'], { maxMetadataBytes: 1024 }],
     [['--complete-after', '30d'], { completeAfterMs: 30 * 86_400_000 }],
     [['--progress-hooks-interval', '5s'], { progressIntervalMs: 5000 }],
+    [['--behind-proxy'], { trustedProxies: ['loopback', 'linklocal', 'uniquelocal', 'unix'] }],
+    [['--trusted-proxies', '10.0.0.0/8, ::1'], { trustedProxies: ['10.0.0.0/8', '::1'] }],
     [['--expire-after', '7d'], { expireAfterMs: 604_800_000 }],
     [['--expire-after', 'never'], { expireAfterMs: undefined }],
     [['--checksum-algorithms', 'none'], { checksumAlgorithms: [] }],

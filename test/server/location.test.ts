@@ -1,16 +1,28 @@
 import { describe, expect, test } from 'vitest'
+import type { Addresses } from '../../src/server/location.ts'
+import { makeAddresses } from '../../src/server/location.ts'
+import type { Arrival } from '../../src/server/proxies.ts'
 import type { Ask } from '../support/exchange.ts'
 import { serve } from '../support/exchange.ts'
 
 interface Case extends Omit<Ask, 'headers'> {
   readonly name: string
   readonly publicUrl?: string
+  readonly trustedProxies?: readonly string[]
   readonly headers?: Readonly<Record<string, string>>
   /** What stands before the id. */
   readonly expected: string
 }
 
 const host = { host: 'up.example:1080' }
+/** Requests of these tests come from 127.0.0.1. */
+const told = {
+  ...host,
+  'x-forwarded-for': '192.0.2.1',
+  'x-forwarded-proto': 'https',
+  'x-forwarded-host': 'files.example',
+  'x-forwarded-prefix': '/api',
+}
 const cases: readonly Case[] = [
   { name: 'the host of the request', headers: host, expected: 'http://up.example:1080/files/' },
   { name: 'over TLS', headers: host, isSecure: true, expected: 'https://up.example:1080/files/' },
@@ -41,17 +53,58 @@ const cases: readonly Case[] = [
   },
   { name: 'an empty host', headers: { host: '' }, expected: '/files/' },
   { name: 'a name of Docker', headers: { host: 'my_app:1080' }, expected: 'http://my_app:1080/files/' },
-  ...['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'via', 'x-real-ip'].map(
-    (sign) => ({
-      name: `a sign of a proxy: ${sign}`,
-      headers: { ...host, [sign]: 'evil.example' },
-      expected: '/files/',
-    }),
-  ),
+  ...[
+    'forwarded',
+    'x-forwarded-for',
+    'x-forwarded-host',
+    'x-forwarded-port',
+    'x-forwarded-prefix',
+    'x-forwarded-proto',
+    'via',
+    'x-real-ip',
+  ].map((sign) => ({
+    name: `a sign of a proxy: ${sign}`,
+    headers: { ...host, [sign]: 'evil.example' },
+    expected: '/files/',
+  })),
+  {
+    name: 'a trusted proxy',
+    trustedProxies: ['loopback'],
+    headers: told,
+    expected: 'https://files.example/api/files/',
+  },
+  {
+    name: 'a trusted proxy that speaks HTTP/1.0 and tells only the scheme',
+    trustedProxies: ['127.0.0.1'],
+    headers: { ...host, 'x-forwarded-proto': 'https' },
+    httpVersion: '1.0',
+    expected: 'https://up.example:1080/files/',
+  },
+  {
+    name: 'a trusted proxy that tells only the prefix',
+    trustedProxies: ['loopback'],
+    headers: { ...host, 'x-forwarded-prefix': '/api' },
+    expected: '/api/files/',
+  },
+  { name: 'a proxy that is not trusted', trustedProxies: ['10.0.0.0/8'], headers: told, expected: '/files/' },
+  { name: 'nobody is trusted', trustedProxies: [], headers: told, expected: '/files/' },
+  {
+    name: 'no proxy, where some are trusted',
+    trustedProxies: ['loopback'],
+    headers: host,
+    expected: 'http://up.example:1080/files/',
+  },
+  {
+    name: 'a public URL, whatever a trusted proxy says',
+    publicUrl: 'https://cdn.example/up/',
+    trustedProxies: ['loopback'],
+    headers: told,
+    expected: 'https://cdn.example/up/',
+  },
 ]
 
-test.each(cases)('$name', async ({ publicUrl, headers, expected, httpVersion, isSecure }) => {
-  const server = serve(publicUrl === undefined ? {} : { publicUrl })
+test.each(cases)('$name', async ({ publicUrl, trustedProxies, headers, expected, httpVersion, isSecure }) => {
+  const server = serve({ ...(publicUrl === undefined ? {} : { publicUrl }), trustedProxies })
   const answer = await server.tus('POST', '/files/', {
     headers: { 'upload-length': '10', ...headers },
     ...(httpVersion === undefined ? {} : { httpVersion }),
@@ -118,6 +171,72 @@ describe('what is ours', () => {
       expect(await server.handle('OPTIONS', target)).toMatchObject({ status: 204 })
     },
   )
+})
+
+test('a trusted proxy that is none is a mistake, which is named', () => {
+  expect(() => serve({ trustedProxies: ['loopback', '10.0.0.0/33'] })).toThrow(TypeError)
+  expect(() => serve({ trustedProxies: ['loopback', '10.0.0.0/33'] })).toThrow('"10.0.0.0/33"')
+})
+
+describe('what onRequest is told', () => {
+  const tellTale = async (options: {
+    readonly publicUrl?: string
+    readonly trustedProxies?: readonly string[]
+  }): Promise<unknown> => {
+    const heard: unknown[] = []
+    const server = serve({
+      ...options,
+      onRequest({ request, connectionAddress, scheme, host: name }) {
+        heard.push([request.peerAddress, connectionAddress, scheme, name])
+      },
+    })
+    await server.tus('POST', '/files/', { headers: { 'upload-length': '1', ...told } })
+    return heard[0]
+  }
+
+  test('the client, by a trusted proxy', async () => {
+    const heard = await tellTale({ trustedProxies: ['loopback'] })
+    expect(heard).toEqual(['192.0.2.1', '127.0.0.1', 'https', 'files.example'])
+  })
+
+  test('the connection, where the proxy is not trusted', async () => {
+    const plain = ['127.0.0.1', '127.0.0.1', 'http', 'up.example:1080']
+    expect(await tellTale({})).toEqual(plain)
+    expect(await tellTale({ trustedProxies: ['10.0.0.0/8'] })).toEqual(plain)
+  })
+
+  test('the client by a trusted proxy, the rest by the public URL', async () => {
+    const heard = await tellTale({ trustedProxies: ['loopback'], publicUrl: 'https://cdn.example:8443/up/' })
+    expect(heard).toEqual(['192.0.2.1', '127.0.0.1', 'https', 'cdn.example:8443'])
+  })
+})
+
+describe('what clients may call a part of a final by', () => {
+  const arrival = (headers: Readonly<Record<string, string>>): Arrival => ({
+    peerAddress: '127.0.0.1',
+    isSecure: false,
+    httpVersion: '1.1',
+    header: (name) => headers[name],
+  })
+  const addresses = (trustedProxies?: readonly string[], publicUrl?: string): Addresses =>
+    makeAddresses({ basePath: '/files/', publicUrl, trustedProxies })
+
+  test('the path with the prefix of a trusted proxy', () => {
+    expect(addresses(['loopback']).publicBasePathOf(arrival(told))).toBe('/api/files/')
+    expect(addresses(['10.0.0.0/8']).publicBasePathOf(arrival(told))).toBe('/files/')
+    expect(addresses(['loopback'], 'https://cdn.example/up').publicBasePathOf(arrival(told))).toBe('/up/')
+  })
+
+  test('either scheme: a proxy that ends TLS may tell nothing', () => {
+    expect(addresses().origins(arrival(host))).toEqual(['https://up.example:1080', 'http://up.example:1080'])
+  })
+
+  test('X-Forwarded-Host, but not of a proxy that is known not to be trusted', () => {
+    const name = 'https://files.example'
+    expect(addresses().origins(arrival(told))).toContain(name)
+    expect(addresses(['loopback']).origins(arrival(told))).toContain(name)
+    expect(addresses(['10.0.0.0/8']).origins(arrival(told))).not.toContain(name)
+  })
 })
 
 test('parts of a final may be named by any address that clients see', async () => {

@@ -1,10 +1,10 @@
 import type { Engine } from '../../core/engine.ts'
-import type { Swept } from '../../core/operations/expire.ts'
 import type { Catalog } from '../../core/ports/catalog.ts'
 import type { Clock } from '../../core/ports/clock.ts'
 import type { Store } from '../../core/ports/store.ts'
 import { systemClock } from '../../core/system-clock.ts'
 import type { Handler } from '../../server/handler.ts'
+import type { SweepReport } from '../reaper.ts'
 import { Interruptions } from './interruptions.ts'
 import { measured } from './measured.ts'
 import type { Page } from './pages.ts'
@@ -41,8 +41,8 @@ export interface ObservabilityOptions {
 export interface Observability {
   /** The same handler, measured, with the operator's pages before it. */
   handler(inner: Handler): Handler
-  /** For `engine.sweep({ onSwept })`. */
-  swept(swept: Swept): void
+  /** Counts what a sweep has found. */
+  readonly swept: (found: SweepReport) => void
   /** Listens no more, and takes its metrics out of the registry. */
   close(): void
 }
@@ -92,7 +92,7 @@ export function observability(
         return page === undefined ? counted(exchange) : page(exchange)
       }
     },
-    swept: (swept) => counting?.scraped.recorder.swept(swept),
+    swept: (found) => counting?.scraped.recorder.swept(found),
     close() {
       counting?.end()
       counting?.scraped.close()

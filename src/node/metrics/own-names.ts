@@ -1,5 +1,5 @@
-import type { Swept } from '../../core/operations/expire.ts'
 import type { UploadEventType } from '../../core/ports/hooks.ts'
+import type { SweepReport } from '../reaper.ts'
 import { codeLabel, methodLabel, statusLabel } from './labels.ts'
 import type { Gauge } from './library.ts'
 import type { MetricMaker } from './maker.ts'
@@ -12,16 +12,16 @@ const EVENT_LABEL: Readonly<Record<UploadEventType, string>> = {
   'upload-expired': 'expired',
   'upload-failed': 'failed',
 }
-const SWEPT_LABEL: Readonly<Record<Swept['kind'], string>> = {
-  expired: 'expired',
-  tombstone: 'tombstone',
-  orphan: 'orphan',
-  old: 'old',
-  record: 'record',
-  unfinished: 'unfinished',
-  claim: 'claim',
-  'dead-claim': 'dead-claim',
-}
+const SWEPT_KINDS: readonly (keyof SweepReport)[] = [
+  'expired',
+  'tombstone',
+  'orphan',
+  'old',
+  'record',
+  'unfinished',
+  'claim',
+  'dead-claim',
+]
 
 const REQUEST_SECONDS = [0.001, 0.005, 0.02, 0.1, 0.5, 1, 5, 30, 120, 600, 3600]
 /** From one small request to an upload that went on for a week. */
@@ -105,7 +105,7 @@ function uploadMetrics(make: MetricMaker): Pick<Recorder, 'happened' | 'swept'> 
   const foundBytes = make.counter('carryon_janitor_found_bytes_total', 'Their bytes.', ['kind'])
   // From zero: a rate over a counter that appears with its first event misses that event.
   for (const event of Object.values(EVENT_LABEL)) uploads.inc({ event }, 0)
-  for (const kind of Object.values(SWEPT_LABEL)) found.inc({ kind }, 0)
+  for (const kind of SWEPT_KINDS) found.inc({ kind }, 0)
   return {
     happened(type, { createdAtMs, finishedAtMs, offset }) {
       uploads.inc({ event: EVENT_LABEL[type] })
@@ -114,10 +114,12 @@ function uploadMetrics(make: MetricMaker): Pick<Recorder, 'happened' | 'swept'> 
       // Clocks are set back now and then; a negative time would spoil the sum.
       if (finishedAtMs !== undefined) durations.observe(Math.max(0, finishedAtMs - createdAtMs) / 1000)
     },
-    swept({ kind: text, sizeBytes }) {
-      const kind = SWEPT_LABEL[text]
-      found.inc({ kind })
-      foundBytes.inc({ kind }, sizeBytes)
+    swept(report) {
+      for (const kind of SWEPT_KINDS) {
+        const { count, sizeBytes } = report[kind] ?? { count: 0, sizeBytes: 0 }
+        found.inc({ kind }, count)
+        foundBytes.inc({ kind }, sizeBytes)
+      }
     },
   }
 }

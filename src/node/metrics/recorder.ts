@@ -1,7 +1,7 @@
-import type { Swept } from '../../core/operations/expire.ts'
 import type { UploadEventType } from '../../core/ports/hooks.ts'
 import type { UploadRecord } from '../../core/upload.ts'
 import type { Reply } from '../../server/exchange.ts'
+import type { SweepReport } from '../reaper.ts'
 
 /** Who counts what happens. Every method is called often: none may throw, wait or keep anything. */
 export interface Recorder {
@@ -17,7 +17,8 @@ export interface Recorder {
   /** Bytes that had been received were not there when the upload went on. */
   bytesLost(bytes: number): void
   happened(type: UploadEventType, upload: UploadRecord): void
-  swept(swept: Swept): void
+  /** A sweep of the janitor has found this. */
+  swept(found: SweepReport): void
 }
 
 /** One recorder that tells several. */
@@ -34,6 +35,6 @@ export function together(recorders: readonly Recorder[]): Recorder {
     resumed: () => each((one) => one.resumed()),
     bytesLost: (bytes) => each((one) => one.bytesLost(bytes)),
     happened: (type, upload) => each((one) => one.happened(type, upload)),
-    swept: (swept) => each((one) => one.swept(swept)),
+    swept: (found) => each((one) => one.swept(found)),
   }
 }

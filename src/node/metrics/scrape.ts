@@ -72,7 +72,7 @@ export function scrape(options: MetricsOptions, { queues, clock, report }: Parts
 interface Made {
   readonly recorder: Recorder
   /** Brings up to date what is only looked up for a scrape. */
-  refresh(): Promise<void>
+  readonly refresh: () => Promise<void>
 }
 
 function made(make: MetricMaker, options: MetricsOptions, parts: Parts): Made {

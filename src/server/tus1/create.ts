@@ -96,7 +96,7 @@ function resolvePart(parts: Tus1Parts, exchange: Exchange, url: string): UploadI
   const { basePath, addresses } = parts
   const id = resolveConcatUrl(url, {
     basePath,
-    publicBasePath: addresses.publicBasePath,
+    publicBasePath: addresses.publicBasePathOf(exchange),
     origins: addresses.origins(exchange),
   })
   if (id === 'foreign') {

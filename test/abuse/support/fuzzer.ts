@@ -13,8 +13,8 @@ import { bytesOf, diceOf, validRequest } from './tus-request.ts'
 /** No whole request may wait longer for its answer. */
 const HANG_MS = 5000
 const POOL_SIZE = 40
-/** What a server may say of a coding, a version or a length that it cannot serve, whoever asks. */
-const FAIR_5XX = new Set([501, 505, 507])
+/** What a server may say of a coding or a version that it cannot serve, whoever asks. */
+const FAIR_5XX = new Set([501, 505])
 /** Words of the inside that no client has to see. */
 const LEAKS = /ENOENT|EACCES|SQLITE|node:internal|\.js:\d+|TypeError|carryon-abuse-/
 
@@ -33,7 +33,7 @@ export class Fuzzer {
   readonly #underWay = new Map<number, Buffer>()
   readonly offences: Offence[] = []
   /** How often each status was answered. */
-  readonly statuses = new Map<number, number>()
+  readonly statuses: Map<number, number> = new Map()
 
   constructor(server: Served, seed: number) {
     this.#server = server

@@ -1,5 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,8 +11,10 @@ import { connect } from '../../../src/testing/conformance/wire.ts'
 const bin = fileURLToPath(new URL('../../../bin/carryon.cjs', import.meta.url))
 
 /** What a process holds of its machine. `undefined` where the system does not tell. */
-interface Holdings {
-  readonly descriptors: number
+export interface Holdings {
+  readonly connections: number
+  /** Open descriptors of any other kind. */
+  readonly others: number
   readonly residentBytes: number
 }
 
@@ -82,8 +83,11 @@ async function holdingsOf(pid: number | undefined): Promise<Holdings | undefined
   try {
     const status = await readFile(`/proc/${pid}/status`, 'utf8')
     const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]
-    const descriptors = await readdir(`/proc/${pid}/fd`)
-    return { descriptors: descriptors.length, residentBytes: Number(kibibytes) * 1024 }
+    const open = await readdir(`/proc/${pid}/fd`)
+    // One may be closed between the list and the look.
+    const kinds = await Promise.all(open.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => 'closed')))
+    const connections = kinds.filter((kind) => kind.startsWith('socket:')).length
+    return { connections, others: kinds.length - connections, residentBytes: Number(kibibytes) * 1024 }
   } catch {
     return undefined
   }

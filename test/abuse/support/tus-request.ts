@@ -188,7 +188,7 @@ export function bytesOf({ method, target, version, fields, body, chunkBytes, tra
   ]
   const head = Buffer.from(lines.join('\r\n'), 'latin1')
   if (chunkBytes === undefined) return Buffer.concat([head, body])
-  const parts = [head]
+  const parts: Buffer[] = [head]
   for (let at = 0; at < body.length; at += chunkBytes) {
     const chunk = body.subarray(at, at + chunkBytes)
     parts.push(Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n'))

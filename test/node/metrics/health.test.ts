@@ -39,11 +39,21 @@ test('a real server on disk is live and ready, and the look leaves nothing', asy
 
 test('a server that closes is live, and ready for nobody at once', async () => {
   const at = await scene()
-  expect((await at.fetch('/readyz')).status).toBe(200)
   await at.engine.close(1000)
   const answer = await at.fetch('/readyz')
   expect([answer.status, await answer.json()]).toEqual([503, { status: 'closing', checks: {} }])
   expect((await at.fetch('/livez')).status).toBe(200)
+  // A closed catalog is nobody's trouble then.
+  expect(at.reports).toEqual([])
+})
+
+test('closing is told at once, whatever was found a moment ago or is being looked at', async () => {
+  const hold = gate()
+  const { look, engine } = looking({ forget: () => hold.passed.then(() => false) })
+  const found = look()
+  engine.isClosing = true
+  hold.open()
+  expect((await found).status).toBe('closing')
 })
 
 test('a catalog that is gone is told without a word of why', async () => {
@@ -104,8 +114,9 @@ test.each([
 function looking(catalog: Partial<Catalog>) {
   const clock = new FakeClock()
   const reports: unknown[] = []
+  const engine = { isClosing: false }
   const look = readiness({
-    engine: { isClosing: false },
+    engine,
     catalog: withFaults(memoryCatalog(), catalog),
     store: {},
     clock,
@@ -113,7 +124,7 @@ function looking(catalog: Partial<Catalog>) {
     timeoutMs: 1000,
     minFreeBytes: 0,
   })
-  return { clock, reports, look }
+  return { clock, engine, reports, look }
 }
 
 test('however often it is asked, it looks once a second', async () => {

@@ -1,12 +1,18 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { memoryCatalog } from '../../../src/catalogs/memory/index.ts'
 import { reject } from '../../../src/core/ports/hooks.ts'
+import { conformance, formatReport } from '../../../src/testing/index.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { gate, withFaults } from '../../support/faults.ts'
 import { sink } from '../../support/rig.ts'
 import { hasPromClient, promClient } from './prom-client.ts'
 import { asked, begun, created, patched, sampleOf, scene } from './scene.ts'
 
 const TUS = { 'Tus-Resumable': '1.0.0' }
+
+/** Handlers must answer the same, whether they are measured or not. */
+const LIMITS = { maxSizeBytes: 1024 * 1024, expireAfterMs: 24 * 60 * 60 * 1000 }
 
 describe.skipIf(!hasPromClient)('metrics', () => {
   const metrics = (more: object = {}) => ({ metrics: { library: promClient(), ...more } })
@@ -37,6 +43,19 @@ describe.skipIf(!hasPromClient)('metrics', () => {
     expect(text).toContain('nodejs_eventloop_lag_p99_seconds')
   })
 
+  test('a measured server passes the strict conformance suite', async () => {
+    const engine = { pace: { idleTimeoutMs: 1000 }, limits: LIMITS }
+    const at = await scene({ ...metrics({ names: 'tusd' }), engine })
+    const report = await conformance({ url: `${at.origin}/files/`, strict: true })
+    expect(
+      report.results.filter(({ status }) => status === 'failed'),
+      formatReport(report, { colour: false }),
+    ).toEqual([])
+    expect(report.totals.passed).toBeGreaterThan(170)
+    await at.reaches('carryon_requests_running', 0)
+    expect(await at.sample('carryon_uploads_running')).toBe(0)
+  }, 60_000)
+
   test('content that comes with the creation is counted', async () => {
     const at = await scene(metrics())
     await created(at, 5, 'hello')
@@ -45,12 +64,17 @@ describe.skipIf(!hasPromClient)('metrics', () => {
   })
 
   test('an expired upload is counted, and what the janitor finds', async () => {
-    const at = await scene({ ...metrics(), engine: { limits: { expireAfterMs: 1 } } })
+    const clock = new FakeClock()
+    const at = await scene({ ...metrics(), engine: { clock, limits: { expireAfterMs: 1000 } } })
     await created(at, 5)
-    await new Promise((resolve) => void setTimeout(resolve, 5))
-    await at.engine.sweep({ onSwept: at.observed.swept })
+    await clock.advance(1001)
+    await at.engine.sweep()
+    at.observed.swept({ expired: { count: 1, sizeBytes: 7 }, tombstone: { count: 2, sizeBytes: 0 } })
+    at.observed.swept({ expired: { count: 1, sizeBytes: 3 } })
     expect(await at.sample('carryon_uploads_total{event="expired"}')).toBe(1)
-    expect(await at.sample('carryon_janitor_found_total{kind="expired"}')).toBe(1)
+    expect(await at.sample('carryon_janitor_found_total{kind="expired"}')).toBe(2)
+    expect(await at.sample('carryon_janitor_found_bytes_total{kind="expired"}')).toBe(10)
+    expect(await at.sample('carryon_janitor_found_total{kind="tombstone"}')).toBe(2)
     expect(await at.sample('carryon_janitor_found_total{kind="orphan"}')).toBe(0)
   })
 
@@ -102,18 +126,19 @@ describe.skipIf(!hasPromClient)('metrics', () => {
   })
 
   test('nothing that a client or an application says becomes a label', async () => {
-    const hooks = { onCreate: () => reject({ status: 499, code: 'ERR_TEAPOT"} 1\nevil' }) }
+    const codes = ['ERR_TEAPOT"} 1\nevil', 'ERR_TEAPOT']
+    const hooks = { onCreate: () => reject({ status: 499, code: codes.pop() }) }
     const at = await scene({ ...metrics({ names: 'tusd' }), engine: { hooks } })
     await at.fetch('/files/', { method: 'PROPFIND', headers: TUS })
-    await at.fetch('/files/', { method: 'POST', headers: { ...TUS, 'Upload-Length': '5' } })
-    await at.fetch('/files/', { method: 'POST', headers: { ...TUS, 'Upload-Length': 'evil' } })
+    for (const length of ['5', '5', 'evil'])
+      await at.fetch('/files/', { method: 'POST', headers: { ...TUS, 'Upload-Length': length } })
     await at.fetch('/evil"path')
     const text = await (await at.fetch('/metrics')).text()
     expect(sampleOf(text, 'carryon_requests_total{method="other",status="405"}')).toBe(1)
-    expect(sampleOf(text, 'carryon_errors_total{status="other",code="other"}')).toBe(1)
+    expect(sampleOf(text, 'carryon_errors_total{status="other",code="other"}')).toBe(2)
     expect(sampleOf(text, 'carryon_errors_total{status="400",code="ERR_INVALID_UPLOAD_LENGTH"}')).toBe(1)
     expect(sampleOf(text, 'tusd_errors_total{status="400",code="ERR_INVALID_UPLOAD_LENGTH"}')).toBe(1)
-    expect(sampleOf(text, 'tusd_requests_total{method="POST"}')).toBe(2)
+    expect(sampleOf(text, 'tusd_requests_total{method="POST"}')).toBe(3)
     expect(sampleOf(text, 'carryon_requests_running')).toBe(0)
     expect(text).not.toMatch(/evil|PROPFIND|TEAPOT/)
   })
@@ -164,6 +189,28 @@ describe.skipIf(!hasPromClient)('metrics', () => {
     expect(at.reports).toEqual([new Error('no such disk')])
   })
 
+  test('queues that do not answer hold a scrape up for two seconds and no longer', async () => {
+    const catalog = memoryCatalog()
+    const clock = new FakeClock()
+    let looks = 0
+    const list = (): Promise<never> => {
+      looks += 1
+      return new Promise(() => undefined)
+    }
+    const queues = withFaults(catalog.queues, { list })
+    const observed = { catalog: withFaults(catalog, { queues }) }
+    const at = await scene({ ...metrics(), clock, engine: { catalog }, observed })
+    for (let round = 0; round < 2; round += 1) {
+      const answer = at.fetch('/metrics')
+      await expect.poll(() => clock.pending).toBe(1)
+      await clock.advance(2000)
+      const text = await (await answer).text()
+      expect(text).not.toContain('carryon_queue_entries{')
+      expect(sampleOf(text, 'carryon_requests_running')).toBe(0)
+    }
+    expect(looks).toBe(1)
+  })
+
   test('a hammered page looks into the queues once', async () => {
     const catalog = memoryCatalog()
     const hold = gate()
@@ -209,6 +256,26 @@ describe.skipIf(!hasPromClient)('metrics', () => {
     expect(await registry.metrics()).toContain('carryon_requests_running')
     at.observed.close()
     expect(await registry.metrics()).toMatch(/^# HELP app_total -\n# TYPE app_total counter\napp_total 0\n$/)
+  })
+
+  test('where a name is taken, nothing of ours stays behind', async () => {
+    const library = promClient()
+    const registry = new library.Registry()
+    const settings = { name: 'carryon_queue_lag_seconds', help: '-', labelNames: [], registers: [] }
+    registry.registerMetric(new library.Gauge(settings))
+    await expect(scene(metrics({ registry }))).rejects.toThrow('already been registered')
+    expect(await registry.metrics()).toMatch(/^# HELP carryon_queue_lag_seconds .*\n.*\n.*\n$/)
+  })
+
+  test('the manual names every metric of ours', async () => {
+    const manual = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8')
+    const at = await scene(metrics({ names: 'tusd', memory: () => ({ usedBytes: 0, totalBytes: 1 }) }))
+    const text = await (await at.fetch('/metrics')).text()
+    const names = [...text.matchAll(/^# TYPE ((?:carryon|tusd)_\w+)/gm)].map(([, name = '']) => name)
+    expect(names.length).toBeGreaterThan(20)
+    expect(names.filter((name) => !manual.includes(name))).toEqual([])
+    const named = [...manual.matchAll(/^\| `(carryon_\w+)`/gm)].map(([, name = '']) => name)
+    expect(named.filter((name) => !names.includes(name))).toEqual([])
   })
 
   test('the page can be read and nothing else, and says what it is', async () => {

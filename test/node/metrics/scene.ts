@@ -28,7 +28,7 @@ export interface Scene {
   readonly reports: unknown[]
   readonly origin: string
   readonly port: number
-  fetch(path: string, init?: RequestInit): Promise<Response>
+  readonly fetch: (path: string, init?: RequestInit) => Promise<Response>
   /** Value of a sample as it stands in a scrape; `undefined`: it is not there. */
   sample(name: string): Promise<number | undefined>
   /** Waits until a sample has a value. */
