@@ -25,6 +25,8 @@ export interface ServeConfig {
   readonly hooks: HookConfig | undefined
   /** Where the application's event stream is, and who may read it. */
   readonly events: { readonly path: string; readonly token: string } | undefined
+  /** Prometheus metrics: where, and under which names. */
+  readonly metrics: { readonly path: string; readonly names: 'own' | 'tusd' } | undefined
   /** For `openUploads`; directories are absolute. */
   readonly uploads: UploadsOptions & { readonly path: string; readonly completedDir: string | false }
 }
@@ -53,7 +55,7 @@ const shutdownTimeout = readAs(`${DURATION_RULE}, at most 1h`, (typed) => {
   return ms === undefined || ms > HOUR_MS ? undefined : ms
 })
 
-const eventsPath = readAs('a path such as /events', (typed) =>
+const plainPath = readAs('a path such as /events', (typed) =>
   /^\/[A-Za-z0-9._~!$&'()*+,;=:@/-]*$/.test(typed) ? typed : undefined,
 )
 
@@ -109,6 +111,7 @@ const storage = { group: 'Storage:' }
 const limits = { group: 'Limits:' }
 const protocol = { group: 'Protocol:' }
 const events = { group: 'Events:' }
+const seeing = { group: 'Seeing:' }
 const running = { group: 'Running:' }
 
 const shape = {
@@ -238,7 +241,7 @@ const shape = {
 
   ...hookShape,
 
-  eventsPath: setting(eventsPath, {
+  eventsPath: setting(plainPath, {
     ...events,
     placeholder: 'PATH',
     default: '/events',
@@ -249,6 +252,20 @@ const shape = {
     placeholder: 'TOKEN',
     description: 'whoever sends it as Authorization: Bearer may read the stream; better set by its variable',
   }),
+
+  metricsPath: optionalSetting(plainPath, {
+    ...seeing,
+    placeholder: 'PATH',
+    defaultIs: 'none',
+    description: 'path of Prometheus metrics such as /metrics; close it to the world in your proxy',
+  }),
+  metricsNames: setting(oneOf(['own', 'tusd']), {
+    ...seeing,
+    placeholder: 'NAMES',
+    default: 'own',
+    description: "own; tusd: tusd's names too, for boards that know them",
+  }),
+  health: setting(onOff, { ...seeing, default: 'true', description: 'no /livez and /readyz' }),
 
   logLevel: setting(oneOf(LOG_LEVELS), {
     ...running,
@@ -286,6 +303,8 @@ export const serveSchema: z.ZodType<ServeConfig> = z
       hooks: hookConfig(given),
       events:
         given.eventsToken === undefined ? undefined : { path: given.eventsPath, token: given.eventsToken },
+      metrics:
+        given.metricsPath === undefined ? undefined : { path: given.metricsPath, names: given.metricsNames },
       uploads: {
         dir,
         completedDir:
@@ -308,6 +327,7 @@ export const serveSchema: z.ZodType<ServeConfig> = z
         maxMetadataBytes: given.maxMetadataSize,
         completeAfterMs: given.completeAfter.ms,
         progressIntervalMs: given.progressHooksInterval,
+        health: given.health ? {} : false,
       },
     }
   })

@@ -56,11 +56,15 @@ async function listen(server: Server, { host, port }: ServeConfig): Promise<void
   await once(server, 'listening')
 }
 
-async function open({ uploads, hooks, events }: ServeConfig, logging: Promise<Log>): Promise<Uploads> {
+async function open(
+  { uploads, hooks, events, metrics }: ServeConfig,
+  logging: Promise<Log>,
+): Promise<Uploads> {
   const tell = (write: (log: Log) => void): void => void logging.then(write)
   return openUploads({
     ...uploads,
     ...(hooks === undefined ? {} : { remote: await openHooks(hooks) }),
+    ...(metrics === undefined ? {} : { metrics: { library: await import('prom-client'), ...metrics } }),
     ...(events === undefined ? {} : { events: guarded(events.path, events.token) }),
     report: (error) => tell((log) => log.error({ err: error }, 'a request or a chore failed')),
     onSweep: (found) => tell((log) => log.info({ found }, 'swept')),

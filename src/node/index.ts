@@ -9,12 +9,14 @@ import type { Hooks } from '../core/ports/hooks.ts'
 import { systemClock } from '../core/system-clock.ts'
 import type { Durability } from '../core/upload.ts'
 import type { HandlerOptions } from '../server/handler.ts'
+import { CLAIMS_QUEUE } from '../core/ports/catalog.ts'
 import { combineHooks } from '../hooks/combine.ts'
 import { fileStore } from '../stores/file/index.ts'
 import type { Claims } from './claims/index.ts'
 import { claimsOf } from './claims/index.ts'
 import { nodeDigests } from './digests.ts'
 import { makeRoot } from './make-root.ts'
+import type { HealthOptions, MetricsOptions, Observability } from './metrics/index.ts'
 import type { Remote, RemoteHooks } from './remote.ts'
 import type * as Serving from './serving.ts'
 import type { SweepReport } from './reaper.ts'
@@ -39,6 +41,7 @@ export type {
 } from './claims/index.ts'
 
 export type { SweepReport } from './reaper.ts'
+export type { HealthOptions, MetricsLibrary, MetricsOptions, MetricsRegistry } from './metrics/index.ts'
 export type { RemoteHooks } from './remote.ts'
 
 export interface UploadsOptions extends Omit<HandlerOptions, 'engine' | 'report'> {
@@ -78,6 +81,10 @@ export interface UploadsOptions extends Omit<HandlerOptions, 'engine' | 'report'
   readonly reap?: boolean
   /** Hears what a sweep has found, where it has found something. */
   readonly onSweep?: (found: SweepReport) => void
+  /** Prometheus metrics, at a path of their own. @default none */
+  readonly metrics?: MetricsOptions | undefined
+  /** `/livez` and `/readyz`. @default none: an application has its own */
+  readonly health?: HealthOptions | false | undefined
   /** Take up what an earlier run left unfinished. False for tools that only look or clean. @default true */
   readonly recover?: boolean
   /** Hears of failures that clients only see as a 5xx, or not at all. */
@@ -149,10 +156,22 @@ async function serveOn(
   catalog.onFatal((error) => (options.onFatal ?? report)(error))
   const outside = await remoteOf(options, { store, catalog, report })
   const engine = createEngine({ ...engineOptions(options, outside), store, catalog, report })
-  const handler = createHandler({ ...options, engine, report })
+  const inner = createHandler({ ...options, engine, report })
+  const observed = await observabilityOf(options, outside, { engine, store, catalog, report })
+  const handler = observed === undefined ? inner : observed.handler(inner)
   if (options.recover !== false) await engine.recover()
   const stopDelivery = outside?.deliver(engine)
-  const reaper = options.reap === false ? undefined : startReaper(engine, { ...options, report })
+  const reaper =
+    options.reap === false
+      ? undefined
+      : startReaper(engine, {
+          ...options,
+          report,
+          onSweep(found) {
+            observed?.swept(found)
+            options.onSweep?.(found)
+          },
+        })
   const claiming = claimsOf(engine, { durability, report })
   return {
     ...claiming.claims,
@@ -168,8 +187,28 @@ async function serveOn(
       await reaper?.stop()
       await stopDelivery?.()
       await engine.close(waitMs)
+      observed?.close()
     },
   }
+}
+
+/** Loaded only where it is used. */
+async function observabilityOf(
+  options: UploadsOptions,
+  outside: Remote | undefined,
+  parts: Pick<EngineOptions, 'store' | 'catalog'> & { readonly engine: Engine; readonly report: Report },
+): Promise<Observability | undefined> {
+  const { metrics, health = false, path } = options
+  if (metrics === undefined && health === false) return undefined
+  const { observability } = await import('./metrics/index.ts')
+  const queues = [CLAIMS_QUEUE, ...(outside?.sinks ?? []).map(({ queue }) => queue)]
+  const { engine, catalog, store, report } = parts
+  return observability(engine, catalog, store, {
+    metrics: metrics === undefined ? undefined : { queues, ...metrics },
+    health,
+    path,
+    report,
+  })
 }
 
 /** Loaded only where it is used. */

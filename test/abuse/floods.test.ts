@@ -8,6 +8,8 @@ import { serve } from './support/served.ts'
 import { usedBytes } from './support/tree.ts'
 
 const TUS = { 'Tus-Resumable': '1.0.0' } as const
+/** Of util-linux: changes the limits of a process that runs. */
+const LIMITER = 'prlimit'
 const MIB = 1024 * 1024
 
 // The head of a PATCH whose body has begun and does not go on.
@@ -71,7 +73,7 @@ test('7: more connections than the process may open: it lives, and goes on when 
 }) => {
   const server = await serve()
   const pid = server.log().find(({ msg }) => msg === 'listening')?.['pid']
-  const limited = spawnSync('prlimit', ['--pid', String(pid), '--nofile=150'])
+  const limited = spawnSync(LIMITER, ['--pid', String(pid), '--nofile=150'])
   if (limited.status !== 0) skip('prlimit (util-linux) is not here')
   const client = new HttpClient()
   const content = contentOf(6).slice(0, MIB)

@@ -21,6 +21,7 @@ describe('what serve does untold', () => {
       shutdownTimeoutMs: 10_000,
       hooks: undefined,
       events: undefined,
+      metrics: undefined,
       uploads: {
         dir: resolve('uploads'),
         completedDir: resolve('uploads/completed'),
@@ -39,6 +40,7 @@ describe('what serve does untold', () => {
         maxMetadataBytes: 4096,
         completeAfterMs: undefined,
         progressIntervalMs: 1000,
+        health: {},
       },
     })
   })
@@ -60,6 +62,7 @@ describe('every flag', () => {
     [['--max-metadata-size', '1KiB'], { maxMetadataBytes: 1024 }],
     [['--complete-after', '30d'], { completeAfterMs: 30 * 86_400_000 }],
     [['--progress-hooks-interval', '5s'], { progressIntervalMs: 5000 }],
+    [['--no-health'], { health: false }],
     [['--behind-proxy'], { trustedProxies: ['loopback', 'linklocal', 'uniquelocal', 'unix'] }],
     [['--trusted-proxies', '10.0.0.0/8, ::1'], { trustedProxies: ['10.0.0.0/8', '::1'] }],
     [['--expire-after', '7d'], { expireAfterMs: 604_800_000 }],

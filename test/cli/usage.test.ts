@@ -24,7 +24,7 @@ test('the help of serve shows every setting with its flag and its variable', asy
   // Long descriptions are wrapped.
   const text = stdout.replaceAll(/\s+/g, ' ')
   const keys = Object.keys(serveSettings)
-  expect(keys).toHaveLength(38)
+  expect(keys).toHaveLength(41)
   for (const key of keys) {
     const flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
     expect(text).toMatch(new RegExp(` --(?:no-)?${flag} `))

@@ -4,7 +4,7 @@
  */
 
 /** Values by label name. */
-export type Labels = Readonly<Record<string, string>>
+type Labels = Readonly<Record<string, string>>
 
 export interface Counter {
   inc(labels: Labels, value?: number): void

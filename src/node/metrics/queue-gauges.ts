@@ -5,7 +5,7 @@ import { LATE, within } from './deadline.ts'
 import type { MetricMaker } from './maker.ts'
 
 /** Entries that are counted at most: the count reads them. */
-export const MAX_COUNTED = 1000
+const MAX_COUNTED = 1000
 const MAX_AGE_MS = 5000
 const TIMEOUT_MS = 2000
 

@@ -7,7 +7,7 @@ import { LATE, within } from './deadline.ts'
 import { fresh } from './fresh.ts'
 
 /** `full`: there is less room than was asked for. `late`: no answer in time. `failed`: an error; it is in the log. */
-export type CheckResult = 'ok' | 'failed' | 'late' | 'full'
+type CheckResult = 'ok' | 'failed' | 'late' | 'full'
 
 /** What `/readyz` says. Nothing of it comes from an error: paths and addresses stay inside. */
 export interface Readiness {

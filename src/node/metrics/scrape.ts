@@ -10,7 +10,7 @@ import { together } from './recorder.ts'
 import { tusdNames } from './tusd-names.ts'
 
 /** Bytes that running uploads hold in memory, and may hold. */
-export interface MemoryUse {
+interface MemoryUse {
   readonly usedBytes: number
   readonly totalBytes: number
 }

@@ -6,7 +6,7 @@ import { conformance, formatReport } from '../../../src/testing/index.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { gate, withFaults } from '../../support/faults.ts'
 import { sink } from '../../support/rig.ts'
-import { hasPromClient, promClient } from './prom-client.ts'
+import { promClient } from './prom-client.ts'
 import { asked, begun, created, patched, sampleOf, scene } from './scene.ts'
 
 const TUS = { 'Tus-Resumable': '1.0.0' }
@@ -14,7 +14,7 @@ const TUS = { 'Tus-Resumable': '1.0.0' }
 /** Handlers must answer the same, whether they are measured or not. */
 const LIMITS = { maxSizeBytes: 1024 * 1024, expireAfterMs: 24 * 60 * 60 * 1000 }
 
-describe.skipIf(!hasPromClient)('metrics', () => {
+describe('metrics', () => {
   const metrics = (more: object = {}) => ({ metrics: { library: promClient(), ...more } })
 
   test('an upload is counted from its creation to its end', async () => {

@@ -76,7 +76,7 @@ export function sampleOf(text: string, name: string): number | undefined {
 }
 
 /** Asks again and again until something holds, for 10 seconds at most. */
-export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const deadlineMs = Date.now() + 10_000
   while (!(await holds())) {
     if (Date.now() > deadlineMs) throw new Error(`never came true: ${what}`)
