@@ -122,7 +122,7 @@ export function createHandler(options: HandlerOptions): Handler {
       return await dialect.answer(request)
     } catch (thrown) {
       const error = toUploadError(thrown)
-      if (error.status >= 500 && error.code !== 'ERR_SERVER_SHUTDOWN') report(thrown)
+      if (error.status >= 500 && !isExpected(error)) report(thrown)
       if (leavesNobodyToAnswer(error)) {
         request.exchange.terminate()
         return undefined
@@ -135,6 +135,14 @@ export function createHandler(options: HandlerOptions): Handler {
     const fields = dialects.map((dialect) => dialect.discover(request))
     return { status: 204, headers: Object.assign({ 'Cache-Control': 'no-store' }, ...fields) }
   }
+}
+
+/**
+ * Nothing for the log of the operator: a stop, and an upload that is larger than the free space, which anybody can ask for
+ * again and again. A disk that really is full has its error as the cause.
+ */
+function isExpected({ code, cause }: UploadError): boolean {
+  return code === 'ERR_SERVER_SHUTDOWN' || (code === 'ERR_STORE_FULL' && cause === undefined)
 }
 
 /** RFC 9112 §3.2: a server MUST refuse a request with two Host lines or one that names no host. */

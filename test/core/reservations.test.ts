@@ -99,13 +99,36 @@ describe('in the engine', () => {
   test('an upload that is received keeps its space, also between two requests', async () => {
     const one = onDisk(1000)
     const second = await one.engine.create(creation({ length: 800 }))
-    const first = await one.engine.create(creation({ length: 800, content: bytes(100) }))
-    expect(await codeOf(one.engine.append(second.id, appending(0, bytes(10))))).toBe('ERR_STORE_FULL')
+    const first = await one.engine.create(creation({ length: 800, content: bytes(400) }))
+    expect(await codeOf(one.engine.append(second.id, appending(0, bytes(210))))).toBe('ERR_STORE_FULL')
     expect(await recorded(one, second.id)).toMatchObject({ offset: 0, status: 'receiving' })
-    await one.engine.append(first.id, appending(100, bytes(600)))
-    expect(await codeOf(one.engine.append(second.id, appending(0, bytes(10))))).toBe('ERR_STORE_FULL')
+    await one.engine.append(first.id, appending(400, bytes(300)))
+    expect(await codeOf(one.engine.append(second.id, appending(0, bytes(210))))).toBe('ERR_STORE_FULL')
     await one.engine.cancel(first.id)
-    expect(await codeOf(one.engine.append(second.id, appending(0, bytes(10))))).toBe('none')
+    expect(await codeOf(one.engine.append(second.id, appending(0, bytes(210))))).toBe('none')
+  })
+
+  test('but no more than it has brought: one byte of a large upload holds up nobody', async () => {
+    const one = onDisk(1000)
+    const { id } = await one.engine.create(creation({ length: 999 }))
+    await one.engine.append(id, appending(0, bytes(1)))
+    expect(await codeOf(one.engine.create(creation({ length: 900, content: bytes(900) })))).toBe('none')
+  })
+
+  test('a final that could never become a file is refused', async () => {
+    const one = onDisk(1000)
+    const { id } = await one.engine.create(
+      creation({ length: 400, content: bytes(400), concat: { kind: 'partial' } }),
+    )
+    const join = (times: number): Promise<string> =>
+      codeOf(
+        one.engine.concatenate({
+          upload: { dialect: 'tus1', metadata: {}, echo: {} },
+          parts: Array.from({ length: times }, () => id),
+        }),
+      )
+    expect(await join(2)).toBe('ERR_STORE_FULL')
+    expect(await join(1)).toBe('none')
   })
 
   test('a complete upload needs no more', async () => {

@@ -2,11 +2,12 @@ import { describe, expect, test } from 'vitest'
 import { ERRORS, UploadError } from '../../src/core/errors.ts'
 import type { ErrorCode } from '../../src/core/errors.ts'
 import { bytes } from '../support/bytes.ts'
-import { quiet } from '../support/fake-clock.ts'
+import { FakeClock, quiet } from '../support/fake-clock.ts'
 import { serve } from '../support/exchange.ts'
 import { withFaults } from '../support/faults.ts'
 import { PushBody, sent } from '../support/push-body.ts'
 import { rig } from '../support/rig.ts'
+import { memoryStore } from '../../src/stores/memory/index.ts'
 
 const OCTETS = { 'content-type': 'application/offset+octet-stream' }
 const CONTENT = bytes(10)
@@ -205,4 +206,12 @@ test('100 Continue comes only when everything is in order', async () => {
     body: CONTENT,
   })
   expect([right.status, right.continued]).toEqual([204, 1])
+})
+
+test('an upload larger than the free space is refused without a word to the log', async () => {
+  const clock = new FakeClock()
+  const server = serve({ rig: rig({ clock, store: memoryStore({ clock, maxBytes: 100 }) }) })
+  const answer = await server.tus('POST', '/files/', { headers: { 'upload-length': '101' } })
+  expect(answer.status).toBe(507)
+  expect(server.failures).toEqual([])
 })

@@ -128,7 +128,8 @@ export class AppendSession {
 
   #stillToCome(offset: number): number {
     const { offset: start, body } = this.#request
-    return Math.max(0, (this.#length ?? start + (body.contentLength ?? 0)) - offset)
+    const end = body.contentLength === undefined ? (this.#length ?? 0) : start + body.contentLength
+    return Math.max(0, end - offset)
   }
 
   get #length(): number | undefined {

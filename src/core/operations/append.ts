@@ -117,7 +117,8 @@ export async function receive(
     throw stopped(stopping)
   }
   const room = await roomFor(ctx, lease.record, length)
-  await ctx.reservations.reserve(id, length === undefined ? (body.contentLength ?? 0) : length - offset)
+  const restBytes = length === undefined ? 0 : length - offset
+  await ctx.reservations.reserve(id, body.contentLength ?? restBytes)
   try {
     const session = await AppendSession.open(ctx, lease, request, room)
     try {
@@ -130,9 +131,12 @@ export async function receive(
   }
 }
 
-/** A client that sends its upload in many requests keeps its space between two of them. */
+/**
+ * A client that sends its upload in many requests keeps space between two of them, but no more than it has brought: one
+ * byte must not hold the disk for ten minutes.
+ */
 function stillToCome({ status, length, offset }: UploadRecord): number {
-  return status === 'receiving' && length !== undefined ? length - offset : 0
+  return status === 'receiving' && length !== undefined ? Math.min(length - offset, offset) : 0
 }
 
 /** An empty body stores nothing, but may declare the length, end the upload, and keeps it from expiring. */

@@ -48,6 +48,8 @@ export async function concatenate(ctx: Context, request: ConcatenateRequest): Pr
   const maxSizeBytes = maxSizeOf(ctx, record)
   if (maxSizeBytes !== undefined && (length ?? 0) > maxSizeBytes)
     throw new UploadError('ERR_MAX_SIZE_EXCEEDED')
+  // Joined without copying, but a plain file of it will have to fit.
+  await ctx.reservations.check(record.id, length ?? 0)
   return ctx.leases.holdNew(
     record,
     // The parts have paid for the bytes; the final takes that over when it is assembled.

@@ -18,6 +18,7 @@ import type { FinalName } from './final-name.ts'
 import { HandleCache } from './handle-cache.ts'
 import { openUpload } from './open-upload.ts'
 import { orphansIn, unlinkIfThere } from './orphans.ts'
+import { patientDisk } from './patient-disk.ts'
 import { completedPlacement, parseWhere } from './placement.ts'
 import type { CompletedFile, Segment, Where } from './placement.ts'
 import { readFile, readSegments } from './read-upload.ts'
@@ -66,13 +67,14 @@ export class FileStore implements Store {
 
   constructor(config: FileStoreConfig, disk: Disk) {
     this.#clock = config.clock
+    const handles = new HandleCache(disk, CACHED_HANDLES)
     this.#shop = {
-      disk,
+      disk: patientDisk(disk, () => handles.clear()),
       directory: new Directory(config.dir, disk, config.durable),
       durable: config.durable,
       fileMode: config.fileMode,
       inlineMaxBytes: config.inlineMaxBytes,
-      handles: new HandleCache(disk, CACHED_HANDLES),
+      handles,
       poisoned: new Set(),
       busy: new Set(),
     }
