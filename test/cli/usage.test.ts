@@ -28,7 +28,9 @@ test('the help of serve shows every setting with its flag and its variable', asy
   for (const key of keys) {
     const flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
     expect(text).toMatch(new RegExp(` --(?:no-)?${flag} `))
-    expect(text).toMatch(new RegExp(`CARRYON_${flag.replaceAll('-', '_').toUpperCase()}(?:=(?:false|true))?\\)`))
+    expect(text).toMatch(
+      new RegExp(`CARRYON_${flag.replaceAll('-', '_').toUpperCase()}(?:=(?:false|true))?\\)`),
+    )
   }
   expect(text).toContain('(default: 24h; CARRYON_EXPIRE_AFTER)')
 })
