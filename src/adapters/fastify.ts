@@ -14,11 +14,11 @@ export interface FastifyScope {
   register(plugin: FastifyPlugin, options: { readonly prefix: string }): unknown
 }
 
-interface FastifyRequest {
+export interface FastifyRequest {
   readonly raw: NodeRequest
 }
 
-interface FastifyReply {
+export interface FastifyReply {
   readonly raw: NodeResponse
   getHeaders(): Readonly<Record<string, number | string | string[] | undefined>>
   hijack(): unknown

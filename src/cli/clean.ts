@@ -4,11 +4,12 @@ import * as z from 'zod'
 import type { Swept } from '../core/operations/expire.ts'
 import { openUploads } from '../node/index.ts'
 import { troubleError } from './cli-error.ts'
+import { completedDirectory, completedDirectorySetting, directorySetting } from './directories.ts'
 import { describeError, oneLine } from './one-line.ts'
 import type { Declare } from './program.ts'
-import { path, readAs } from './setting-types.ts'
+import { readAs } from './setting-types.ts'
 import type { SettingsShape } from './settings.ts'
-import { addSettings, optionalSetting, readSettings, setting } from './settings.ts'
+import { addSettings, optionalSetting, readSettings } from './settings.ts'
 import { startTrouble } from './start-trouble.ts'
 import { DURATION_RULE, formatSize, parseDurationMs } from './units.ts'
 
@@ -34,18 +35,8 @@ const age = readAs(`${DURATION_RULE}, at least 1 minute`, (typed) => {
 })
 
 const shape = {
-  dir: setting(path, {
-    group,
-    placeholder: 'DIR',
-    default: './uploads',
-    description: 'directory of uploads, as for serve',
-  }),
-  completedDir: optionalSetting(path, {
-    group,
-    placeholder: 'DIR',
-    defaultIs: 'completed in --dir',
-    description: 'directory of finished files, as for serve',
-  }),
+  dir: directorySetting(group),
+  completedDir: completedDirectorySetting(group),
   completeAfter: optionalSetting(age, {
     group,
     placeholder: 'TIME',
@@ -58,8 +49,7 @@ const settings: SettingsShape = shape
 
 const schema: z.ZodType<CleanConfig> = z.object(shape).transform((given): CleanConfig => {
   const dir = resolve(given.dir)
-  const completedDir =
-    given.completedDir === 'none' ? false : resolve(given.completedDir ?? join(dir, 'completed'))
+  const completedDir = completedDirectory(dir, given.completedDir)
   // A directory that is not there holds nothing to remove, and is not made here.
   const isThere = completedDir !== false && existsSync(completedDir)
   return { dir, completedDir: isThere && completedDir, completeAfterMs: given.completeAfter }

@@ -8,9 +8,10 @@ import { eventId } from '../core/ports/hooks.ts'
 import { parseUploadId } from '../core/upload-id.ts'
 import { parseDecimal } from '../protocol/integer.ts'
 import { troubleError, usageError } from './cli-error.ts'
+import { directorySetting } from './directories.ts'
 import { describeError, oneLine, quote } from './one-line.ts'
 import type { Declare } from './program.ts'
-import { onOff, path, text } from './setting-types.ts'
+import { onOff, text } from './setting-types.ts'
 import type { SettingsShape } from './settings.ts'
 import { addSettings, optionalSetting, readSettings, setting } from './settings.ts'
 
@@ -18,12 +19,7 @@ const PAGE = 500
 const group = 'Options:'
 
 const shape = {
-  dir: setting(path, {
-    group,
-    placeholder: 'DIR',
-    default: './uploads',
-    description: 'directory of uploads, as for serve',
-  }),
+  dir: directorySetting(group),
   queue: optionalSetting(text, {
     group,
     placeholder: 'NAME',

@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import * as z from 'zod'
@@ -6,10 +6,11 @@ import type { ImportEvent, ImportOptions, ImportTotals } from '../node/import/in
 import { ImportRefused, importUploads } from '../node/import/index.ts'
 import type { CliError } from './cli-error.ts'
 import { troubleError } from './cli-error.ts'
+import { completedDirectory, completedDirectorySetting, directorySetting } from './directories.ts'
 import { describeError, oneLine } from './one-line.ts'
 import type { Declare } from './program.ts'
 import { basePath, completedName, expireAfter } from './server-setting-types.ts'
-import { oneOf, path } from './setting-types.ts'
+import { oneOf } from './setting-types.ts'
 import type { SettingsShape } from './settings.ts'
 import { addSettings, optionalSetting, readSettings, setting } from './settings.ts'
 import { startTrouble } from './start-trouble.ts'
@@ -42,18 +43,8 @@ Exit codes: 0 done, 1 something was not taken over, 2 wrong usage.`
 const group = 'Options:'
 
 const shape = {
-  dir: setting(path, {
-    group,
-    placeholder: 'DIR',
-    default: './uploads',
-    description: 'directory of uploads, as for serve',
-  }),
-  completedDir: optionalSetting(path, {
-    group,
-    placeholder: 'DIR',
-    defaultIs: 'completed in --dir',
-    description: 'directory of finished files, as for serve',
-  }),
+  dir: directorySetting(group),
+  completedDir: completedDirectorySetting(group),
   completedName: setting(completedName, {
     group,
     placeholder: 'NAME',
@@ -86,8 +77,7 @@ const schema: z.ZodType<ImportConfig> = z.object(shape).transform((given): Impor
   const dir = resolve(given.dir)
   return {
     dir,
-    completedDir:
-      given.completedDir === 'none' ? false : resolve(given.completedDir ?? join(dir, 'completed')),
+    completedDir: completedDirectory(dir, given.completedDir),
     completedName: given.completedName,
     path: given.path,
     expireAfterMs: given.expireAfter?.ms,

@@ -1,9 +1,10 @@
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import * as z from 'zod'
 import type { Digests } from '../core/ports/digest.ts'
 import { nodeDigests } from '../node/digests.ts'
 import type { UploadsOptions } from '../node/index.ts'
 import { makeTrust } from '../server/trust.ts'
+import { completedDirectory } from './directories.ts'
 import type { HookConfig } from './hook-settings.ts'
 import { hookConfig, hookShape } from './hook-settings.ts'
 import type { LogLevel } from './log.ts'
@@ -307,8 +308,7 @@ export const serveSchema: z.ZodType<ServeConfig> = z
         given.metricsPath === undefined ? undefined : { path: given.metricsPath, names: given.metricsNames },
       uploads: {
         dir,
-        completedDir:
-          given.completedDir === 'none' ? false : resolve(given.completedDir ?? join(dir, 'completed')),
+        completedDir: completedDirectory(dir, given.completedDir),
         completedName: given.completedName,
         durability: given.durability,
         path: given.path,

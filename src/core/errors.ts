@@ -200,6 +200,11 @@ export function isUploadError(value: unknown): value is UploadError {
   return typeof value === 'object' && value !== null && mark in value
 }
 
+/** Whether an error is an `UploadError` of this code. */
+export function hasCode(error: unknown, code: ErrorCode): boolean {
+  return isUploadError(error) && error.code === code
+}
+
 /** The error as an `UploadError`; anything unexpected becomes `ERR_INTERNAL_SERVER_ERROR` with its cause kept for the log. */
 export function toUploadError(error: unknown): UploadError {
   return isUploadError(error) ? error : new UploadError('ERR_INTERNAL_SERVER_ERROR', {}, { cause: error })

@@ -122,6 +122,19 @@ export interface UploadRecord {
   readonly finishedAtMs: number | undefined
 }
 
+/** What a record has of an application that has said nothing about its upload. */
+export const NO_APPLICATION: Pick<
+  UploadRecord,
+  'owner' | 'serverMetadata' | 'limits' | 'request' | 'handling' | 'quotaBytes'
+> = {
+  owner: undefined,
+  serverMetadata: {},
+  limits: {},
+  request: undefined,
+  handling: undefined,
+  quotaBytes: 0,
+}
+
 /** Whether nothing more can happen to the bytes: answers say 410 until the tombstone is forgotten. */
 export function isGone({ status }: UploadRecord): boolean {
   return status === 'cancelled' || status === 'expired' || status === 'failed'

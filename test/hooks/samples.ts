@@ -1,5 +1,6 @@
 import type { FinishContext, HookContext, ProgressContext, RequestFacts } from '../../src/core/ports/hooks.ts'
 import type { UploadRecord } from '../../src/core/upload.ts'
+import { NO_APPLICATION } from '../../src/core/upload.ts'
 import { parseUploadId } from '../../src/core/upload-id.ts'
 import type { UploadId } from '../../src/core/upload-id.ts'
 import type { HookType } from '../../src/hooks/hook-types.ts'
@@ -26,12 +27,7 @@ export function aRecord(overrides: Partial<UploadRecord> = {}): UploadRecord {
     metadata: { filename: 'a.png' },
     echo: {},
     concat: undefined,
-    owner: undefined,
-    serverMetadata: {},
-    limits: {},
-    request: undefined,
-    handling: undefined,
-    quotaBytes: 0,
+    ...NO_APPLICATION,
     placement: { where: null },
     durability: 'process',
     epoch: 1,

@@ -26,7 +26,7 @@
  * A process that is frozen while it holds SQLite's write lock (inside a transaction) stops all others until it
  * wakes or dies; they answer ERR_STORE_UNAVAILABLE after the busy timeout.
  */
-import { isUploadError, UploadError } from '../../core/errors.ts'
+import { hasCode, UploadError } from '../../core/errors.ts'
 import type { Acquired } from '../../core/ports/catalog.ts'
 import type { UploadRecord } from '../../core/upload.ts'
 import { parseUploadId, type UploadId } from '../../core/upload-id.ts'
@@ -190,7 +190,7 @@ export class Membership {
   async #acquireShared(id: UploadId): Promise<Acquired | 'again'> {
     const name = this.#name
     const outcome = await this.commit(['acquire', id]).catch((error: unknown) => {
-      if (isLeaseLost(error)) return 'again' as const
+      if (hasCode(error, 'ERR_LEASE_LOST')) return 'again' as const
       throw error
     })
     if (outcome === 'again') return 'again'
@@ -377,16 +377,12 @@ function knownExpulsions(writer: string): number {
   return /^\d{1,15}$/.test(text) ? Number(text) : 0
 }
 
-function isLeaseLost(error: unknown): boolean {
-  return isUploadError(error) && error.code === 'ERR_LEASE_LOST'
-}
-
 /** What a process wanted to change about its leases does not matter once they are gone. */
 async function unlessLost(change: Promise<Outcome>): Promise<Outcome> {
   try {
     return await change
   } catch (error) {
-    if (isLeaseLost(error)) return false
+    if (hasCode(error, 'ERR_LEASE_LOST')) return false
     throw error
   }
 }

@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts'
 import type { ErrorCode } from '../errors.ts'
-import { isUploadError, shutdownError, UploadError } from '../errors.ts'
+import { hasCode, isUploadError, shutdownError, UploadError } from '../errors.ts'
 import type { IntakeEnd } from '../intake.ts'
 import { Intake } from '../intake.ts'
 import type { Lease } from '../leases.ts'
@@ -257,7 +257,7 @@ function stopError(reason: StopReason, offset: number): UploadError {
 
 /** Lost bytes cannot be had back: the upload is over rather than continued from a smaller offset. */
 async function deactivateIfCorrupt(ctx: Context, lease: Lease, error: unknown): Promise<unknown> {
-  if (isUploadError(error) && error.code === 'ERR_CORRUPT_RECORD') {
+  if (hasCode(error, 'ERR_CORRUPT_RECORD')) {
     ctx.report(error, lease.record.id)
     await record(ctx, lease, { status: 'failed', lastWriteAtMs: ctx.clock.nowMs() }, 'upload-failed')
   }

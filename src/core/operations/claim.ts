@@ -1,6 +1,5 @@
 import type { Context } from '../context.ts'
-import type { ErrorCode } from '../errors.ts'
-import { isUploadError, UploadError } from '../errors.ts'
+import { hasCode, UploadError } from '../errors.ts'
 import { handedOverFrom, handedOverPlacement } from '../handed-over.ts'
 import type { Lease } from '../leases.ts'
 import type { QueueEntry, Queues, TakenEntry } from '../ports/catalog.ts'
@@ -11,7 +10,7 @@ import { isGone } from '../upload.ts'
 import type { UploadId } from '../upload-id.ts'
 import { entomb } from './cancel.ts'
 import { placing } from './handle.ts'
-import { dropStray } from './stray.ts'
+import { recordPlace } from './stray.ts'
 
 /** How soon another try is made for an upload that somebody is writing, or a place that could not be cleared. */
 const LOCKED_RETRY_MS = 50
@@ -166,12 +165,7 @@ async function place(ctx: Context, lease: Lease): Promise<string | undefined> {
   const before = lease.record
   if (!isInPlace(ctx, before)) {
     const placement = await placing(ctx, before).now()
-    try {
-      await lease.update({ placement, chore: undefined })
-    } catch (error) {
-      if (hasCode(error, 'ERR_LEASE_LOST')) await dropStray(ctx, before, placement)
-      throw error
-    }
+    await recordPlace(ctx, before, placement, () => lease.update({ placement, chore: undefined }))
     await ctx.store.tidy(before, placement)
   }
   return ctx.store.pathOf?.(lease.record)
@@ -234,8 +228,4 @@ async function asMember<T>(change: () => Promise<T>): Promise<T> {
 function trueIfMissing(error: unknown): true {
   if (hasCode(error, 'ERR_UPLOAD_NOT_FOUND')) return true
   throw error
-}
-
-function hasCode(error: unknown, code: ErrorCode): boolean {
-  return isUploadError(error) && error.code === code
 }

@@ -4,6 +4,7 @@ import type { Birth, Lease } from '../leases.ts'
 import type { Body } from '../ports/body.ts'
 import type { Checksum } from '../ports/digest.ts'
 import type { Concat, Dialect, UploadRecord } from '../upload.ts'
+import { NO_APPLICATION } from '../upload.ts'
 import { receive } from './append.ts'
 import { Stopper } from './append-session.ts'
 import { entomb } from './cancel.ts'
@@ -79,8 +80,6 @@ export async function decidedRecord(ctx: Context, draft: UploadRecord, by: Reque
 /** The record of an upload without bytes. Recorded nowhere yet. */
 export function newRecord(ctx: Context, upload: NewUpload, by: Requester): UploadRecord {
   const id = ctx.newId()
-  const { owner } = by
-  const limits = {}
   return {
     id,
     dialect: upload.dialect,
@@ -90,19 +89,16 @@ export function newRecord(ctx: Context, upload: NewUpload, by: Requester): Uploa
     metadata: upload.metadata,
     echo: upload.echo,
     concat: upload.concat,
-    owner,
-    serverMetadata: {},
-    limits,
+    ...NO_APPLICATION,
+    owner: by.owner,
     request: keptRequest(ctx, by.request),
-    handling: undefined,
-    quotaBytes: 0,
     placement: ctx.store.place({ id, length: upload.length }),
     durability: ctx.catalog.durability,
     epoch: 1,
     chore: undefined,
     createdAtMs: ctx.clock.nowMs(),
     finishedAtMs: undefined,
-    ...activity(ctx, { limits }),
+    ...activity(ctx, NO_APPLICATION),
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts'
-import { isUploadError } from '../errors.ts'
+import { hasCode } from '../errors.ts'
 import type { Lease } from '../leases.ts'
 import type { RecordChange } from '../ports/catalog.ts'
 import type { Store } from '../ports/store.ts'
@@ -7,7 +7,7 @@ import type { Placement, UploadRecord } from '../upload.ts'
 import { record } from './change.ts'
 import type { Requester } from './decide.ts'
 import { handle, hasHandler, placing } from './handle.ts'
-import { dropStray } from './stray.ts'
+import { recordPlace } from './stray.ts'
 
 /** Partial uploads are pieces of something unfinished: they are kept this many times longer than other uploads. */
 export const PARTIAL_EXPIRY_FACTOR = 7
@@ -90,26 +90,17 @@ async function bringToComplete(ctx: Context, lease: Lease, by: Requester): Promi
     const isLeft = plan === 'after-answer' && placement === undefined
     const change = { ...handling, ...(placement === undefined ? {} : { placement }) }
     const chore = isLeft ? 'settle' : undefined
-    const after = await record(
-      ctx,
-      lease,
-      { ...change, status: 'complete', chore },
-      'post-finish',
-      by.request,
+    const after = await recordPlace(ctx, before, placement, () =>
+      record(ctx, lease, { ...change, status: 'complete', chore }, 'post-finish', by.request),
     )
     if (isLeft) ctx.settler.add(after)
     // The answer need not wait until the old place is cleared; a crash before it leaves an orphan for the reaper.
     if (placement !== undefined) void tidy(ctx, before, placement)
     return after
   } catch (error) {
-    if (place.placement !== undefined && isLeaseLost(error)) await dropStray(ctx, before, place.placement)
     ctx.settler.addLater(lease.record)
     throw error
   }
-}
-
-function isLeaseLost(error: unknown): boolean {
-  return isUploadError(error) && error.code === 'ERR_LEASE_LOST'
 }
 
 async function tidy(ctx: Context, before: UploadRecord, placement: Placement): Promise<void> {
@@ -126,14 +117,13 @@ export async function settleComplete(ctx: Context, leases: readonly Lease[]): Pr
       try {
         if (outcome === undefined || !outcome.ok)
           throw outcome?.error ?? new Error('the store gave no outcome')
-        await lease.update({ placement: outcome.placement, chore: undefined })
-        await ctx.store.tidy(before, outcome.placement)
+        const { placement } = outcome
+        await recordPlace(ctx, before, placement, () => lease.update({ placement, chore: undefined }))
+        await ctx.store.tidy(before, placement)
       } catch (error) {
-        if (outcome?.ok === true && isLeaseLost(error)) await dropStray(ctx, before, outcome.placement)
         ctx.report(error, before.id)
         // Bytes that are gone do not come back by trying again.
-        if (isUploadError(error) && error.code === 'ERR_CORRUPT_RECORD')
-          await lease.update({ chore: undefined })
+        if (hasCode(error, 'ERR_CORRUPT_RECORD')) await lease.update({ chore: undefined })
         else ctx.settler.addLater(before)
       }
     }),

@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts'
-import { isUploadError, UploadError } from '../errors.ts'
+import { hasCode, UploadError } from '../errors.ts'
 import type { UploadRecord } from '../upload.ts'
 import { isExpired, isGone } from '../upload.ts'
 import type { UploadId } from '../upload-id.ts'
@@ -37,7 +37,7 @@ async function handled(ctx: Context, id: UploadId): Promise<UploadRecord> {
       async (lease) => (lease.record.status === 'finishing' ? completeFinishing(ctx, lease) : lease.record),
     )
   } catch (error) {
-    if (!isUploadError(error) || error.code !== 'ERR_UPLOAD_LOCKED') ctx.report(error, id)
+    if (!hasCode(error, 'ERR_UPLOAD_LOCKED')) ctx.report(error, id)
     throw new UploadError('ERR_UPLOAD_LOCKED', NOT_YET)
   }
 }

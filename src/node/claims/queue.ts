@@ -1,5 +1,5 @@
 import type { Engine } from '../../core/engine.ts'
-import { isUploadError } from '../../core/errors.ts'
+import { hasCode } from '../../core/errors.ts'
 import type { Durability } from '../../core/upload.ts'
 import { Bell } from './bell.ts'
 import { HeldClaim } from './claim.ts'
@@ -169,7 +169,7 @@ async function isStillHeld(lease: ClaimLease): Promise<boolean> {
     return true
   } catch (error) {
     if (lease.isOpen) await lease.giveBack().catch(() => undefined)
-    if (isUploadError(error) && error.code === 'ERR_LEASE_LOST') return false
+    if (hasCode(error, 'ERR_LEASE_LOST')) return false
     throw error
   }
 }

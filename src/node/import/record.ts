@@ -1,5 +1,6 @@
 import { PARTIAL_EXPIRY_FACTOR } from '../../core/operations/finish.ts'
 import type { Chore, Concat, Durability, Placement, UploadRecord } from '../../core/upload.ts'
+import { NO_APPLICATION } from '../../core/upload.ts'
 import { metadataRecord } from '../../protocol/metadata.ts'
 import { FIELD } from '../../protocol/tus1/headers.ts'
 import type { ForeignUpload } from './foreign-upload.ts'
@@ -34,12 +35,7 @@ export function importedRecord(input: RecordInput): UploadRecord {
     metadata: metadataRecord(upload.metadata),
     echo: echoOf(concat, input.basePath),
     concat,
-    owner: undefined,
-    serverMetadata: {},
-    limits: {},
-    request: undefined,
-    handling: undefined,
-    quotaBytes: 0,
+    ...NO_APPLICATION,
     placement: input.placement,
     durability: input.durability,
     epoch: 1,

@@ -1,5 +1,5 @@
 import { unlink } from 'node:fs/promises'
-import { isUploadError } from '../../core/errors.ts'
+import { hasCode } from '../../core/errors.ts'
 import type { Durability, Placement, UploadRecord } from '../../core/upload.ts'
 import { isGone } from '../../core/upload.ts'
 import { metadataRecord } from '../../protocol/metadata.ts'
@@ -136,7 +136,7 @@ function draftOf(
 }
 
 function isTaken(error: unknown): boolean {
-  return isUploadError(error) && error.code === 'ERR_UPLOAD_EXISTS'
+  return hasCode(error, 'ERR_UPLOAD_EXISTS')
 }
 
 /** What follows the record. @returns What went wrong, although the upload is safe. */

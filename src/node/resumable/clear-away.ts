@@ -1,5 +1,5 @@
 import type { Engine } from '../../core/engine.ts'
-import { isUploadError } from '../../core/errors.ts'
+import { hasCode } from '../../core/errors.ts'
 import type { UploadRecord } from '../../core/upload.ts'
 
 /**
@@ -16,7 +16,7 @@ export function clearAway(engine: Engine, report: (error: unknown) => void): () 
     const clearing = clear(engine, upload, ending.signal)
       .catch((error: unknown) => {
         // Whoever ends it leaves the rest to the time when the record goes.
-        if (!ending.signal.aborted && !isShutdown(error)) report(error)
+        if (!ending.signal.aborted && !hasCode(error, 'ERR_SERVER_SHUTDOWN')) report(error)
       })
       .finally(() => underWay.delete(clearing))
     underWay.add(clearing)
@@ -33,8 +33,4 @@ async function clear(engine: Engine, upload: UploadRecord, signal: AbortSignal):
   // The bytes of a final upload are those of its parts.
   const parts = upload.concat?.kind === 'final' ? new Set(upload.concat.parts) : []
   for (const part of parts) await engine.claims.remove(part, signal)
-}
-
-function isShutdown(error: unknown): boolean {
-  return isUploadError(error) && error.code === 'ERR_SERVER_SHUTDOWN'
 }

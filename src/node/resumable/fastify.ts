@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { NodeRequest, NodeResponse } from '../../adapters/node.ts'
+import type { FastifyReply, FastifyRequest } from '../../adapters/fastify.ts'
+import type { NodeRequest } from '../../adapters/node.ts'
 import { headOf, oursOf } from './listener.ts'
 import { nodeCall } from './node-call.ts'
 import { openRoute } from './open-route.ts'
@@ -15,16 +16,6 @@ export interface ResumableFastify {
     name: 'onRequest',
     hook: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>,
   ): unknown
-}
-
-interface FastifyRequest {
-  readonly raw: NodeRequest
-}
-
-interface FastifyReply {
-  readonly raw: NodeResponse
-  getHeaders(): Readonly<Record<string, number | string | string[] | undefined>>
-  hijack(): unknown
 }
 
 export type ResumableFastifyPlugin = (fastify: ResumableFastify) => Promise<void>

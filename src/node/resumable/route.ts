@@ -1,6 +1,6 @@
 import type { Exchange } from '../../server/exchange.ts'
 import type { Handler } from '../../server/handler.ts'
-import { isUploadError } from '../../core/errors.ts'
+import { hasCode } from '../../core/errors.ts'
 import type { Engine } from '../../core/engine.ts'
 import type { UploadId } from '../../core/upload-id.ts'
 import { targetOf } from '../../server/request.ts'
@@ -51,7 +51,7 @@ async function whoseUpload(engine: Engine, id: UploadId): Promise<Whose> {
   try {
     await engine.look(id)
   } catch (error) {
-    if (isUploadError(error) && error.code === 'ERR_UPLOAD_NOT_FOUND') return 'plain'
+    if (hasCode(error, 'ERR_UPLOAD_NOT_FOUND')) return 'plain'
   }
   return 'ours'
 }

@@ -3,6 +3,7 @@ import { isUploadError, type ErrorCode } from '../../core/errors.ts'
 import type { Acquired, Catalog, Guard } from '../../core/ports/catalog.ts'
 import { parseUploadId, type UploadId } from '../../core/upload-id.ts'
 import type { UploadRecord } from '../../core/upload.ts'
+import { NO_APPLICATION } from '../../core/upload.ts'
 
 /** What the factory of a catalog can do with other processes. Absent: nobody else can ever take part. */
 export interface CatalogSharing {
@@ -51,12 +52,7 @@ export function sampleRecord(overrides: Partial<UploadRecord> = {}): UploadRecor
     metadata: {},
     echo: {},
     concat: undefined,
-    owner: undefined,
-    serverMetadata: {},
-    limits: {},
-    request: undefined,
-    handling: undefined,
-    quotaBytes: 0,
+    ...NO_APPLICATION,
     placement: { where: { segments: [] } },
     durability: 'power',
     epoch: 0,

@@ -5,6 +5,7 @@ import type { ErrorCode } from '../../core/errors.ts'
 import type { Appender, ByteRange, Commit, Store, WriteRight } from '../../core/ports/store.ts'
 import { parseUploadId } from '../../core/upload-id.ts'
 import type { Placement, UploadRecord } from '../../core/upload.ts'
+import { NO_APPLICATION } from '../../core/upload.ts'
 import type { StoreFixture } from '../store-contract.ts'
 
 /** One test of the contract. */
@@ -80,12 +81,7 @@ export class Scene {
       metadata,
       echo: {},
       concat: undefined,
-      owner: undefined,
-      serverMetadata: {},
-      limits: {},
-      request: undefined,
-      handling: undefined,
-      quotaBytes: 0,
+      ...NO_APPLICATION,
       placement: this.#store.place({ id, length }),
       durability: 'process',
       epoch: 1,
