@@ -131,3 +131,21 @@ test('events that nobody asked for are not written', async () => {
   await one.engine.create(creation({ length: 10 }))
   expect(await told(one)).toEqual([])
 })
+
+test('an upload that expires, and one whose bytes are lost, are told of as what they are', async () => {
+  const one = rig({
+    sinks: [sink('upload-expired', 'upload-failed', 'post-terminate')],
+    limits: { expireAfterMs: 1000 },
+  })
+  const lost = await one.engine.create(creation({ length: 10, content: bytes(5) }))
+  await one.store.remove(await recorded(one, lost.id))
+  expect(await codeOf(one.engine.append(lost.id, appending(5, bytes(5))))).toBe('ERR_CORRUPT_RECORD')
+  const late = await one.engine.create(creation({ length: 10 }))
+  await one.clock.advance(1001)
+  await one.engine.sweep()
+  const entries = await told(one)
+  expect(entries.map(({ type, uploadId }) => [type, uploadId])).toEqual([
+    ['upload-failed', lost.id],
+    ['upload-expired', late.id],
+  ])
+})

@@ -104,6 +104,30 @@ test('executable files are hooks', async () => {
   await until('the file was run', async () => (await heard()) === `${idOf(url)} 1000\n`)
 })
 
+test('the stream of events is for whoever has the token, and is not there without one', async () => {
+  const plain = await ServerProcess.start({ dir: await temporaryDirectory() })
+  expect((await fetch(new URL('/events', plain.url))).status).toBe(404)
+  const args = ['--events-token', 'secret', '--events-path', '/told']
+  const server = await ServerProcess.start({ dir: await temporaryDirectory(), args })
+  const stream = new URL('/told', server.url)
+  expect((await fetch(stream)).status).toBe(401)
+  const leaving = new AbortController()
+  const heard = await fetch(stream, {
+    headers: { Authorization: 'Bearer secret' },
+    signal: leaving.signal,
+  })
+  const one = client()
+  const url = await one.createWith(server.url, bytes(10))
+  let text = ''
+  for await (const chunk of heard.body ?? []) {
+    text += Buffer.from(chunk).toString()
+    if (text.includes('event: post-finish')) break
+  }
+  leaving.abort()
+  expect(text).toContain(`"id":"${idOf(url)}"`)
+  expect(text.indexOf('event: post-create')).toBeLessThan(text.indexOf('event: post-finish'))
+})
+
 test('a hook that cannot be asked refuses, or accepts where that is wished', async () => {
   const http = await hookServer()
   await http.stop()
