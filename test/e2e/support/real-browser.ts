@@ -52,7 +52,9 @@ async function unpack(dir: string): Promise<string> {
 
 async function launch(executablePath: string, dir: string): Promise<Browser> {
   const args = ['--no-sandbox', '--disable-gpu', '--no-zygote']
-  const env: Record<string, string> = { FONTCONFIG_PATH: join(dir, 'fonts'), HOME: dir }
+  // Without a locale of UTF-8 Chromium picks no file whose name is more than ASCII.
+  const locale = { LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' }
+  const env: Record<string, string> = { FONTCONFIG_PATH: join(dir, 'fonts'), HOME: dir, ...locale }
   for (const [name, value] of Object.entries(process.env)) if (value !== undefined) env[name] ??= value
   const withMachines = { executablePath, args, env, headless: true }
   const withOwn = { ...withMachines, env: { ...env, LD_LIBRARY_PATH: join(dir, 'al2023', 'lib') } }
